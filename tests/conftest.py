@@ -1,0 +1,21 @@
+"""Async tests run under trio, each for a minute at most."""
+
+import inspect
+
+import pytest
+import trio
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def test_...` as the main task of a trio loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+
+    async def limited() -> None:
+        with trio.fail_after(60):
+            await pyfuncitem.obj(**arguments)
+
+    trio.run(limited)
+    return True
