@@ -1,0 +1,148 @@
+"""The loop: look at memory, say what is news, sleep. Everything it decides is decided by the pure parts."""
+
+import time
+
+from guest_agent.cadence import Cadence
+from guest_agent.notices import Notices
+from guest_agent.report import build_report
+from guest_agent.sample import Counters, Sample
+from guest_agent.sources import SourceError
+from guest_agent.waiting import Stopped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guest_agent.link import Link
+    from guest_agent.sources import Source
+    from guest_agent.waiting import Waiter
+    from guest_agent.xenstore_link import XenstoreLink
+    from protocol import Report
+
+COUNTERS_FRESH_MS = 100
+"""Counters this young serve another report: they are cumulative, and dear to read."""
+SUSPENDED_MS = 50
+"""The clock that counts suspends ran ahead of the one that does not by this: the guest was suspended, or moved."""
+FAREWELL_S = 0.5
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def now_ms() -> int:
+    """CLOCK_MONOTONIC."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Agent:
+    """One guest's agent: a source of measurements, a cadence, and a link to who wants to know."""
+
+    __slots__ = (
+        "_cadence",
+        "_counters",
+        "_counters_ms",
+        "_link",
+        "_notices",
+        "_sequence",
+        "_source",
+        "_suspended_ms",
+        "_told",
+    )
+
+    def __init__(self, source: "Source", link: "Link", notices: Notices) -> None:
+        self._source = source
+        self._link = link
+        self._notices = notices
+        self._cadence = Cadence(link.settings)
+        self._counters = Counters()
+        self._counters_ms = -COUNTERS_FRESH_MS
+        self._sequence = 0
+        self._told = False
+        self._suspended_ms = _suspended_ms()
+
+    def run(self, waiter: "Waiter") -> None:
+        """Go on until a signal."""
+        try:
+            while not waiter.stopping:
+                waiter.sleep(self.step(now_ms()))
+        except Stopped:
+            pass  # in mid-call: the same as between calls
+
+    def step(self, at_ms: int) -> int:
+        """Do what is due; return how many milliseconds may be slept."""
+        rest_ms = self._link.rest_ms(at_ms)
+        if rest_ms:
+            return rest_ms
+        suspended_ms = _suspended_ms()
+        if suspended_ms - self._suspended_ms >= SUSPENDED_MS:
+            self._link.start_over()
+        self._suspended_ms = suspended_ms
+        sample, reason = None, ""
+        if not self._link.quiet:
+            sample = self._look(at_ms)
+            reason = self._cadence.observe(sample) if sample else ""
+            if sample and (reason or self._cadence.counters_due(at_ms)):
+                reason = self._read_counters(at_ms) or reason
+            if sample and self._link.hello_due:
+                reason = reason or "hello"
+        if reason or self._link.errand_due(at_ms):
+            self._say(sample if reason else None, reason, at_ms)
+        return self._cadence.sleep_ms(now_ms())
+
+    def say_once(self) -> bool:
+        """Report once; return whether it arrived."""
+        at_ms = now_ms()
+        sample = self._look(at_ms)
+        if sample is None:
+            return False
+        self._read_counters(at_ms)
+        return self._say(sample, "once", at_ms)
+
+    def farewell(self, link: "XenstoreLink") -> None:
+        """Tell dom0 that silence from here on is no fault, if it has been told anything before."""
+        sample = self._look(now_ms())
+        if sample is not None and self._told and not link.quiet:
+            link.say_farewell(self._report(sample, final=True), FAREWELL_S)
+
+    def _look(self, at_ms: int) -> Sample | None:
+        try:
+            sample = self._source.read_sample(at_ms)
+        except SourceError as error:
+            self._notices.trouble("memory", str(error))
+            return None
+        self._notices.over("memory")
+        return sample
+
+    def _read_counters(self, at_ms: int) -> str:
+        """Read the counters unless they are fresh; return the news in them."""
+        if at_ms - self._counters_ms < COUNTERS_FRESH_MS:
+            return ""
+        try:
+            self._counters = self._source.read_counters()
+        except SourceError as error:
+            self._notices.trouble("counters", str(error))  # those of before are still true, if old
+        else:
+            self._notices.over("counters")
+        self._counters_ms = at_ms
+        return self._cadence.observe_counters(self._counters, at_ms)
+
+    def _report(self, sample: Sample, *, final: bool = False) -> "Report":
+        report = build_report(
+            sample, self._counters, sequence=self._sequence, urgent=self._cadence.is_urgent(sample), final=final
+        )
+        self._sequence += 1
+        return report
+
+    def _say(self, sample: Sample | None, reason: str, at_ms: int) -> bool:
+        report = self._report(sample) if sample else None
+        started_ms = now_ms()
+        arrived = self._link.exchange(report, reason, at_ms)
+        ended_ms = now_ms()
+        if arrived and sample:
+            self._told = True
+            self._cadence.reported(sample, self._counters, now_ms=ended_ms, took_ms=ended_ms - started_ms)
+        self._cadence.settings = self._link.settings
+        return arrived
+
+
+def _suspended_ms() -> int:
+    """How long this system has been suspended since boot; 0 where no clock says."""
+    if _BOOT_CLOCK is None:
+        return 0
+    return (time.clock_gettime_ns(_BOOT_CLOCK) - time.monotonic_ns()) // 1_000_000

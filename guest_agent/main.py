@@ -1,0 +1,75 @@
+"""The `aerostat-agent` command: puts the parts together, and says how it ended."""
+
+import sys
+
+from guest_agent.agent import Agent
+from guest_agent.link import StdoutLink
+from guest_agent.notices import Notices, write_error
+from guest_agent.options import HELP, USAGE, Options, UsageError
+from guest_agent.report import build_hello
+from guest_agent.sources import SourceError, open_source
+from guest_agent.waiting import Stopped, Waiter
+from protocol import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guest_agent.sources import Source
+
+DONE, BAD_USAGE, UNREACHABLE = 0, 2, 3
+
+
+def main() -> int:
+    """Run the agent on sys.argv; return its exit status."""
+    try:
+        options = Options(sys.argv[1:])
+    except UsageError as error:
+        write_error(f"{error}\n{USAGE}\nTry 'aerostat-agent --help'.")
+        return BAD_USAGE
+    if options.help or options.version:
+        sys.stdout.write(HELP if options.help else f"aerostat-agent {__version__}\n")
+        return DONE
+    waiter = Waiter()
+    try:
+        source = open_source(options.source, options.procfs)
+    except SourceError as error:
+        write_error(f"memory cannot be measured: {error}")
+        return BAD_USAGE
+    try:
+        return _show(source, waiter, options) if options.stdout else _publish(source, waiter, options)
+    except Stopped:
+        return DONE
+
+
+def _show(source: "Source", waiter: Waiter, options: Options) -> int:
+    agent = Agent(source, StdoutLink(), Notices())
+    try:
+        if options.once:
+            return DONE if agent.say_once() else BAD_USAGE
+        agent.run(waiter)
+    except BrokenPipeError:
+        pass  # the reader has seen enough
+    return DONE
+
+
+def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
+    try:  # here, because --stdout does not need pyxs
+        from guest_agent.xenstore import Xenstore  # noqa: PLC0415
+        from guest_agent.xenstore_link import XenstoreLink  # noqa: PLC0415
+    except ImportError as error:
+        write_error(f"{error}: it comes with aerostat[guest]")
+        return BAD_USAGE
+    hello = build_hello(
+        os_name=source.os_name,
+        os_version=source.os_version,
+        boot_id=source.boot_id,
+        capabilities=source.capabilities,
+    )
+    notices = Notices()
+    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices)
+    agent = Agent(source, link, notices)
+    if options.once:
+        return DONE if agent.say_once() else UNREACHABLE
+    agent.run(waiter)
+    waiter.finishing = True
+    agent.farewell(link)
+    return DONE

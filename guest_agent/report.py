@@ -1,0 +1,39 @@
+"""From measurements to messages. Pure; whatever a kernel says, what comes out keeps the contract's bounds."""
+
+from guest_agent.sample import Counters, Sample
+from protocol import FINAL, URGENT, VERSION_HIGHEST, VERSION_LOWEST, Hello, Report, __version__
+
+AGENT_NAME = "aerostat"
+
+
+def build_hello(*, os_name: str, os_version: str, boot_id: str, capabilities: int) -> Hello:
+    """Return the hello of this agent on that system; texts are cut to what the contract allows."""
+    return Hello(
+        version_lowest=VERSION_LOWEST,
+        version_highest=VERSION_HIGHEST,
+        agent_name=AGENT_NAME,
+        agent_version=__version__,
+        os_name=_printable(os_name, 32) or "unknown",
+        os_version=_printable(os_version, 64),
+        capabilities=capabilities,
+        boot_id=_printable(boot_id, 64) or "unknown",
+    )
+
+
+def build_report(sample: Sample, counters: Counters, *, sequence: int, urgent: bool, final: bool = False) -> Report:
+    """Return the report of a sample. `sequence` counts reports and may be any size; the wire's wraps.
+
+    The parts of one sample are not read by the kernel at one instant: parts larger than the whole are cut to it.
+    """
+    measured = vars(sample) | vars(counters)
+    values = {field.name: min(measured[field.name], field.high) for field in Report.FIELDS if field.name in measured}
+    for part, whole in (("free_kib", "total_kib"), ("available_kib", "total_kib"), ("swap_used_kib", "swap_total_kib")):
+        values[part] = min(values.get(part, 0), values.get(whole, 0))
+    flags = (URGENT if urgent else 0) | (FINAL if final else 0)
+    return Report(version=VERSION_HIGHEST, sequence=sequence % 2**32, flags=flags, **values)
+
+
+def _printable(text: str, bytes_max: int) -> str:
+    """Return the text with what is not printable replaced, cut to a number of bytes of UTF-8."""
+    shown = "".join(each if each.isprintable() else "?" for each in text)
+    return shown.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")

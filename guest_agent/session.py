@@ -1,0 +1,76 @@
+"""What the agent knows of the arbiter: hello, welcome, and hello again. Pure; the caller does the talking."""
+
+from protocol import VERSION_HIGHEST, VERSION_LOWEST, RemoteProtocolError, Welcome, decode_welcome
+
+DEFAULTS = Welcome(version=VERSION_HIGHEST, reason="")
+"""What holds until the arbiter has spoken: the contract's defaults."""
+LOOK_LEAST_MS = 1000
+"""Welcome is read at most this often, and this soon after a hello."""
+LOOK_MOST_MS = 60_000
+"""The wait for a welcome doubles up to this; an agent with no version in common looks again this often."""
+
+
+class Session:
+    """Hello and welcome. `settings` is the welcome in force; `hello_due` and `quiet` say what the caller must do."""
+
+    __slots__ = ("_domid", "_look_ms", "_pause_ms", "_welcomed", "hello_due", "quiet", "settings")
+
+    def __init__(self) -> None:
+        self.settings = DEFAULTS
+        self.hello_due = True
+        self.quiet = False  # no version in common: nothing but hello is said
+        self._welcomed = False
+        self._domid = b""
+        self._pause_ms = LOOK_LEAST_MS
+        self._look_ms = 0  # not looked for before
+
+    def start_over(self) -> None:
+        """Hello is due again: the connection is new, or the guest has been suspended and may be somewhere else."""
+        self.hello_due = True
+        self._welcomed = False
+        self._pause_ms = LOOK_LEAST_MS
+
+    def said_hello(self, now_ms: int) -> None:
+        """Hello stands in xenstore; the arbiter gets a moment to answer."""
+        self.hello_due = False
+        self._look_ms = now_ms + self._pause_ms
+
+    def look_due(self, now_ms: int, *, reporting: bool) -> bool:
+        """Whether to read `domid` and `welcome` now: with a report, or because a welcome is still awaited."""
+        return now_ms >= self._look_ms and (reporting or not self._welcomed)
+
+    def wait_ms(self, now_ms: int) -> int:
+        """How long there is nothing at all to do: only a quiet agent has such times."""
+        return max(0, self._look_ms - now_ms) if self.quiet and not self.hello_due else 0
+
+    def on_look(self, now_ms: int, *, domid: bytes | None, untrusted_welcome: bytes | None) -> str:
+        """Take in what was read (None: not there); return what people should be told of it, or ""."""
+        if domid is not None:
+            if self._domid not in (b"", domid):
+                self.start_over()  # migrated: another arbiter
+            self._domid = domid
+        if untrusted_welcome is None:
+            self._set(DEFAULTS, welcomed=False)
+            self.hello_due = True
+            self._look_ms = now_ms + self._pause_ms
+            self._pause_ms = min(self._pause_ms * 2, LOOK_MOST_MS)
+            return ""
+        self._pause_ms = LOOK_LEAST_MS
+        self._look_ms = now_ms + LOOK_LEAST_MS
+        try:
+            welcome = decode_welcome(untrusted_welcome)
+        except RemoteProtocolError as error:
+            self._set(DEFAULTS, welcomed=True)
+            return f"the arbiter's welcome is malformed ({error}): going on with the defaults"
+        if welcome.version == 0:
+            self._set(DEFAULTS, welcomed=False, quiet=True)
+            self._look_ms = now_ms + LOOK_MOST_MS
+            return f"no version in common with the arbiter, staying quiet: {welcome.reason or 'no reason given'}"
+        if not VERSION_LOWEST <= welcome.version <= VERSION_HIGHEST:
+            self._set(DEFAULTS, welcomed=True)
+            return f"the arbiter chose version {welcome.version}, which is unknown here: going on with the defaults"
+        self._set(welcome, welcomed=True)
+        return ""
+
+    def _set(self, settings: Welcome, *, welcomed: bool, quiet: bool = False) -> None:
+        self.settings, self._welcomed, self.quiet = settings, welcomed, quiet

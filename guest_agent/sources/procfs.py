@@ -1,0 +1,113 @@
+"""Linux: /proc through descriptors that stay open, because opening costs more than reading."""
+
+import os
+import time
+
+from guest_agent.sample import Counters, Sample, Torn, parse_meminfo, parse_number, parse_pressure, parse_vmstat
+from guest_agent.sources import SourceError
+from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT
+
+BALLOON = "/sys/devices/system/xen_memory/xen_memory0/target_kb"
+"""What the balloon driver aims at (drivers/xen/xen-balloon.c, Linux)."""
+_READ_BYTES = 32_768
+_PAGE_NEARLY_FULL_BYTES = 3584
+"""The kernel hands out such files by whole lines, a page at most per read: less than this was the last."""
+
+
+class _KeptFile:
+    """A file that is read again and again from its start."""
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+
+    def read(self) -> bytes:
+        """Return all of it; raise SourceError. A file that was replaced, or failed, is opened anew."""
+        try:
+            if self._fd < 0 or os.fstat(self._fd).st_nlink == 0:
+                self.close()
+                self._fd = os.open(self.path, os.O_RDONLY)
+            text = part = os.pread(self._fd, _READ_BYTES, 0)
+            while len(part) > _PAGE_NEARLY_FULL_BYTES:
+                part = os.pread(self._fd, _READ_BYTES, len(text))
+                text += part
+        except OSError as error:
+            self.close()
+            raise SourceError(f"{self.path}: {error.strerror}") from error
+        return text
+
+    def close(self) -> None:
+        """Close it; the next read opens it again."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+class ProcfsSource:
+    """Measurements from below `root`, which must have a `meminfo`; what else is there is found out once."""
+
+    __slots__ = (
+        "_balloon",
+        "_meminfo",
+        "_min_free",
+        "_pressure",
+        "_vmstat",
+        "boot_id",
+        "capabilities",
+        "os_name",
+        "os_version",
+    )
+
+    def __init__(self, root: str) -> None:
+        self._meminfo = _KeptFile(f"{root}/meminfo")
+        self._meminfo.read()
+        self._vmstat = _kept_if_readable(f"{root}/vmstat")
+        self._pressure = _kept_if_readable(f"{root}/pressure/memory")  # with psi=0 it opens, but does not read
+        self._min_free = _kept_if_readable(f"{root}/sys/vm/min_free_kbytes")
+        # Another root is another kernel's, or none's: this machine's balloon would not be its own.
+        self._balloon = _kept_if_readable(BALLOON) if root == "/proc" else None
+        self.capabilities = (
+            (HAS_VMSTAT if self._vmstat else 0)
+            | (HAS_PSI if self._pressure else 0)
+            | (HAS_BALLOON if self._balloon else 0)
+        )
+        system = os.uname()
+        self.os_name, self.os_version = system.sysname, system.release
+        try:
+            self.boot_id = _KeptFile(f"{root}/sys/kernel/random/boot_id").read().decode("ascii", "replace").strip()
+        except SourceError:
+            self.boot_id = f"booted-{int(time.time() - time.monotonic())}"
+
+    def read_sample(self, uptime_ms: int) -> Sample:
+        """Return what meminfo says now; raise SourceError."""
+        try:
+            return parse_meminfo(self._meminfo.read(), uptime_ms)
+        except Torn as error:
+            raise SourceError(f"{self._meminfo.path}: {error}") from error
+
+    def read_counters(self) -> Counters:
+        """Return what the other files say now; raise SourceError."""
+        counters = Counters()
+        try:
+            if self._vmstat:
+                parse_vmstat(self._vmstat.read(), counters)
+            if self._pressure:
+                parse_pressure(self._pressure.read(), counters)
+            if self._min_free:
+                counters.min_free_kib = parse_number(self._min_free.read())
+            if self._balloon:
+                counters.balloon_target_kib = parse_number(self._balloon.read())
+        except Torn as error:
+            raise SourceError(str(error)) from error
+        return counters
+
+
+def _kept_if_readable(path: str) -> _KeptFile | None:
+    file = _KeptFile(path)
+    try:
+        file.read()
+    except SourceError:
+        return None  # this kernel, or this container, does not have it: a capability less
+    return file

@@ -1,0 +1,101 @@
+"""How reports reach dom0: the session's hello and welcome over xenstore, and patience when xenstore fails."""
+
+from guest_agent.link import Link
+from guest_agent.notices import Notices
+from guest_agent.session import Session
+from guest_agent.xenstore import Refused, Xenstore, XenstoreError
+from protocol import HELLO_KEY, REPORT_KEY, WELCOME_KEY, Hello, Report, encode_hello, encode_report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from protocol import Welcome
+
+BACKOFF_LEAST_MS, BACKOFF_MOST_MS = 100, 2000
+"""Between attempts at a xenstore that fails at once."""
+REFUSED_BACKOFF_MS = 60_000
+"""A refusal is a matter of permissions or quotas: it stands until somebody changes them."""
+
+
+class XenstoreLink(Link):
+    """A session over xenstore that survives xenstore: what failed is tried again, later and later."""
+
+    __slots__ = ("_backoff_ms", "_hello", "_not_before_ms", "_notices", "_session", "_store")
+
+    def __init__(self, store: Xenstore, hello: Hello, notices: Notices) -> None:
+        self._store = store
+        self._hello = encode_hello(hello)
+        self._notices = notices
+        self._session = Session()
+        self._backoff_ms = BACKOFF_LEAST_MS
+        self._not_before_ms = 0
+
+    @property
+    def settings(self) -> "Welcome":
+        """The welcome in force."""
+        return self._session.settings
+
+    @property
+    def quiet(self) -> bool:
+        """Whether arbiter and agent have no version in common."""
+        return self._session.quiet
+
+    def rest_ms(self, now_ms: int) -> int:
+        """How long to leave xenstore alone: after a failure, or while quiet."""
+        return max(0, self._not_before_ms - now_ms, self._session.wait_ms(now_ms))
+
+    @property
+    def hello_due(self) -> bool:
+        """Whether hello is due: a restored or migrated guest's directory is new, and holds no report."""
+        return self._session.hello_due
+
+    def errand_due(self, now_ms: int) -> bool:
+        """Whether a hello is due or a welcome is awaited."""
+        return self._session.hello_due or self._session.look_due(now_ms, reporting=False)
+
+    def start_over(self) -> None:
+        """Hello again, and a look at who answers."""
+        self._session.start_over()
+
+    def exchange(self, report: Report | None, reason: str, now_ms: int) -> bool:
+        """Say what is due, report included, and look for the welcome; return False if xenstore failed."""
+        try:
+            self._exchange(report, now_ms)
+        except Refused as refusal:
+            self._notices.trouble("xenstore", str(refusal))
+            self._not_before_ms = now_ms + REFUSED_BACKOFF_MS
+            return False
+        except XenstoreError as error:
+            self._notices.trouble("xenstore", str(error))
+            self._session.start_over()
+            self._not_before_ms = now_ms + self._backoff_ms
+            self._backoff_ms = min(self._backoff_ms * 2, BACKOFF_MOST_MS)
+            return False
+        self._notices.over("xenstore")
+        self._backoff_ms = BACKOFF_LEAST_MS
+        return True
+
+    def say_farewell(self, report: Report, deadline_s: float) -> None:
+        """Write a last report, if that is quickly done; if not, dom0 sees the silence."""
+        self._store.deadline_s = deadline_s
+        try:
+            self._store.write(REPORT_KEY, encode_report(report))
+        except XenstoreError as error:
+            self._notices.trouble("xenstore", f"no last report: {error}")
+
+    def _exchange(self, report: Report | None, now_ms: int) -> None:
+        store, session = self._store, self._session
+        if session.hello_due:
+            store.write(HELLO_KEY, self._hello)
+            session.said_hello(now_ms)
+        if report is not None:
+            store.write(REPORT_KEY, encode_report(report))
+        if session.look_due(now_ms, reporting=report is not None):
+            domid, untrusted_welcome = store.read("domid"), store.read(WELCOME_KEY)
+            trouble = session.on_look(now_ms, domid=domid, untrusted_welcome=untrusted_welcome)
+            if trouble:
+                self._notices.trouble("arbiter", trouble)
+            elif untrusted_welcome is not None:
+                self._notices.over("arbiter")
+            if session.hello_due:
+                store.write(HELLO_KEY, self._hello)
+                session.said_hello(now_ms)

@@ -1,0 +1,116 @@
+"""The loop over a played source and a played link."""
+
+import pytest
+
+from guest_agent import Counters, Sample
+from guest_agent import agent as module
+from guest_agent.agent import Agent
+from guest_agent.link import Link
+from guest_agent.notices import Notices
+from guest_agent.sources import SourceError
+from protocol import Report
+
+
+class Source:
+    os_name, os_version, boot_id, capabilities = "Linux", "6.1", "b", 0
+
+    def __init__(self) -> None:
+        self.available_kib = 100_000
+        self.fails = False
+        self.counters_read = 0
+
+    def read_sample(self, uptime_ms: int) -> Sample:
+        if self.fails:
+            raise SourceError("gone")
+        return Sample(uptime_ms=uptime_ms, total_kib=200_000, free_kib=0, available_kib=self.available_kib)
+
+    def read_counters(self) -> Counters:
+        self.counters_read += 1
+        return Counters(min_free_kib=7)
+
+
+class Recorder(Link):
+    def __init__(self) -> None:
+        self.said: list[Report | None] = []
+        self.up = True
+        self.resting_ms = 0
+        self.moved = 0
+        self.is_new = False
+
+    @property
+    def hello_due(self) -> bool:
+        return self.is_new
+
+    def rest_ms(self, now_ms: int) -> int:
+        return self.resting_ms
+
+    def start_over(self) -> None:
+        self.moved += 1
+
+    def exchange(self, report: Report | None, reason: str, now_ms: int) -> bool:
+        if self.up:
+            self.said.append(report)
+        return self.up
+
+
+def make() -> tuple[Source, Recorder, Agent]:
+    source, link = Source(), Recorder()
+    return source, link, Agent(source, link, Notices())
+
+
+def test_what_did_not_arrive_is_said_again_with_a_new_number() -> None:
+    source, link, agent = make()
+    link.up = False
+    agent.step(0)
+    link.up = True
+    source.available_kib = 90_000
+    agent.step(10)
+    assert [(report.sequence, report.available_kib) for report in link.said if report] == [(1, 90_000)]
+
+
+def test_while_nothing_can_be_said_nothing_is_measured() -> None:
+    source, link, agent = make()
+    link.resting_ms = 500
+    source.fails = True
+    assert agent.step(0) == 500
+    assert link.said == []
+
+
+def test_a_suspend_means_a_new_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, link, agent = make()
+    agent.step(0)
+    assert link.moved == 0
+    slept_ms = module._suspended_ms() + 3000
+    monkeypatch.setattr(module, "_suspended_ms", lambda: slept_ms)
+    agent.step(10)
+    agent.step(20)
+    assert link.moved == 1
+
+
+def test_whoever_gets_a_hello_gets_a_report_with_it() -> None:
+    _, link, agent = make()
+    agent.step(0)
+    agent.step(10)
+    assert len(link.said) == 1
+    link.is_new = True
+    agent.step(20)
+    assert [report is not None for report in link.said] == [True, True]
+
+
+def test_counters_serve_the_reports_of_a_tenth_of_a_second() -> None:
+    source, link, agent = make()
+    began_ms = module.now_ms()
+    for now_ms in range(began_ms, began_ms + 100, 10):
+        source.available_kib -= 8000
+        agent.step(now_ms)
+    assert len(link.said) >= 9
+    assert source.counters_read == 1
+
+
+def test_memory_that_cannot_be_read_is_no_report(capfd: pytest.CaptureFixture[str]) -> None:
+    source, link, agent = make()
+    source.fails = True
+    for now_ms in range(0, 100, 10):
+        assert agent.step(now_ms) > 0
+    assert link.said == []
+    assert capfd.readouterr().err == "aerostat-agent: gone\n"

@@ -1,0 +1,138 @@
+"""Where measurements come from: files that stay open, are replaced, go away or were never there; and psutil."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guest_agent import build_hello, build_report
+from guest_agent.sources import SourceError, open_source
+from protocol import HAS_PSI, HAS_VMSTAT
+from tests.guest_agent.kernels import PlayedProcfs
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> PlayedProcfs:
+    return PlayedProcfs(tmp_path)
+
+
+def test_this_machines_own_procfs() -> None:
+    source = open_source("procfs", "/proc")
+    first, second = source.read_sample(1), source.read_sample(2)
+    assert 0 < first.available_kib <= first.total_kib
+    assert first.total_kib == second.total_kib
+    counters = source.read_counters()
+    assert counters.min_free_kib > 0
+    assert source.capabilities & HAS_VMSTAT
+    build_report(first, counters, sequence=0, urgent=False)
+    assert source.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    build_hello(
+        os_name=source.os_name, os_version=source.os_version, boot_id=source.boot_id, capabilities=source.capabilities
+    )
+
+
+def test_all_that_a_procfs_has(played: PlayedProcfs) -> None:
+    source = open_source("procfs", str(played.directory))
+    assert source.capabilities == HAS_VMSTAT | HAS_PSI  # and no balloon: it would be this machine's
+    counters = source.read_counters()
+    assert (counters.min_free_kib, counters.oom_kill_total, counters.psi_full_us_total) == (3400, 2, 204_511)
+    assert source.boot_id == "4c1ee2a5-8d8a-4a3f-8a7e-07c3b8f1a0aa"
+
+
+def test_a_procfs_with_nothing_but_meminfo_is_enough(played: PlayedProcfs) -> None:
+    for name in ("vmstat", "pressure/memory", "sys/vm/min_free_kbytes", "sys/kernel/random/boot_id"):
+        (played.directory / name).unlink()
+    source = open_source("procfs", str(played.directory))
+    assert source.capabilities == 0
+    assert source.boot_id
+    build_report(source.read_sample(0), source.read_counters(), sequence=0, urgent=False)
+
+
+def test_a_directory_without_meminfo_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="meminfo: No such file"):
+        open_source("procfs", str(tmp_path))
+
+
+def test_a_replaced_file_is_noticed(played: PlayedProcfs) -> None:
+    source = open_source("procfs", str(played.directory))
+    played.set_available(77)
+    assert source.read_sample(0).available_kib == 77
+    (played.directory / "meminfo").write_bytes(b"MemTotal: 10 kB\nMemFree: 5 kB\n")  # in place
+    assert source.read_sample(0).total_kib == 10
+
+
+def test_a_file_that_goes_away_is_an_error_until_it_is_back(played: PlayedProcfs) -> None:
+    source = open_source("procfs", str(played.directory))
+    meminfo = played.directory / "meminfo"
+    meminfo.rename(played.directory / "elsewhere")
+    meminfo.symlink_to(played.directory / "nowhere")
+    (played.directory / "elsewhere").unlink()
+    with pytest.raises(SourceError, match="No such file"):
+        source.read_sample(0)
+    meminfo.unlink()
+    played.set_available(5)
+    assert source.read_sample(0).available_kib == 5
+
+
+def test_torn_files_are_errors(played: PlayedProcfs) -> None:
+    source = open_source("procfs", str(played.directory))
+    for name, read in (
+        ("meminfo", lambda: source.read_sample(0)),
+        ("vmstat", source.read_counters),
+        ("sys/vm/min_free_kbytes", source.read_counters),
+    ):
+        path = played.directory / name
+        whole = path.read_bytes()
+        path.write_bytes(b"MemTotal: 10\npswpin \n")
+        with pytest.raises(SourceError):
+            read()
+        path.write_bytes(whole)
+        read()
+
+
+def test_no_descriptors_are_lost(played: PlayedProcfs) -> None:
+    source = open_source("procfs", str(played.directory))
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(50):
+        played.set_available(5)
+        source.read_sample(0)
+        source.read_counters()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_file_of_more_than_a_page_is_read_whole(played: PlayedProcfs) -> None:
+    vmstat = played.directory / "vmstat"
+    vmstat.write_bytes(b"".join(b"nr_something_%d 0\n" % n for n in range(3000)) + b"oom_kill 9\n")
+    assert open_source("procfs", str(played.directory)).read_counters().oom_kill_total == 9
+
+
+def test_psutil_measures_the_same_and_claims_no_more_than_it_has() -> None:
+    psutil, procfs = open_source("psutil", ""), open_source("procfs", "/proc")
+    sample, other = psutil.read_sample(0), procfs.read_sample(0)
+    assert sample.total_kib == other.total_kib
+    assert abs(sample.available_kib - other.available_kib) < other.total_kib // 10
+    assert psutil.capabilities == 0
+    build_report(sample, psutil.read_counters(), sequence=0, urgent=False)
+    assert psutil.os_name == "Linux"
+    assert psutil.boot_id
+
+
+def test_without_psutil_its_source_says_what_is_missing() -> None:
+    code = "import sys; sys.modules['psutil'] = None; import guest_agent.sources as s; s.open_source('psutil', '')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert "SourceError: --source psutil" in run.stderr
+
+
+def test_the_psutil_path_imports_nothing_that_only_posix_has() -> None:
+    code = (
+        "import sys\n"
+        "import psutil, platform\n"  # psutil itself knows its platform
+        "for name in ('fcntl', 'resource', 'grp', 'pwd', 'termios'): sys.modules[name] = None\n"
+        "from guest_agent import Cadence, Session, build_hello, build_report\n"
+        "from guest_agent.sources import open_source\n"
+        "open_source('psutil', '').read_sample(0)\n"
+        "assert 'guest_agent.sources.procfs' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=30, check=True)
