@@ -1,0 +1,28 @@
+"""What each domain should have: demand estimates, fair allocation, and the moves worth making now.
+
+Pure: no clock, no I/O, no trio; time is an argument. Imports protocol (demand is estimated from reports) and the
+standard library. All amounts are in Xen's view (what Xen accounts to the domain), in KiB.
+"""
+
+from dom0_arbiter.policy.allocate import Party, allocate
+from dom0_arbiter.policy.demand import Demand, History, estimate_demand, observe_report, urgent_kib
+from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
+from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
+
+__all__ = [
+    "MARGIN_KIB",
+    "Demand",
+    "DomainSettings",
+    "History",
+    "Move",
+    "Moves",
+    "Party",
+    "Room",
+    "Settings",
+    "Surplus",
+    "allocate",
+    "estimate_demand",
+    "observe_report",
+    "plan_moves",
+    "urgent_kib",
+]

@@ -1,0 +1,80 @@
+"""Who should have how much, if memory could move at once: tier by tier, fair within each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dom0_arbiter.policy.water import Vessel, fill
+
+PAGE_KIB = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A domain whose memory the arbiter may move. 0 <= floor <= working set <= need <= comfort <= ceiling, KiB.
+
+    `need` is the working set and one headroom: below it, the domain is short. `least_kib` is how far its last report
+    licenses a shrink; `held_kib` what it holds or may take, max(actual, maxmem) less the margin.
+    """
+
+    domid: int
+    weight: int
+    target_kib: int
+    actual_kib: int
+    held_kib: int
+    dynamic_min_kib: int
+    floor_kib: int
+    working_set_kib: int
+    need_kib: int
+    comfort_kib: int
+    ceiling_kib: int
+    least_kib: int
+    may_grow: bool = True
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it was given less than it needs."""
+        return self.target_kib + PAGE_KIB <= self.need_kib
+
+
+def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
+    """Divide the budget; returns targets in whole pages, in the order of the parties.
+
+    Floors first, then working sets, then comfort, then (if `spread`) everything up to the ceilings; `pool_kib` is left
+    over before comfort is served. Within floors, working sets and the surplus, the whole of what a domain gets is
+    weighed, so that nobody gains by being large; within comfort only what is added, so that headroom is shared as
+    headroom.
+    """
+    nothing = [0] * len(parties)
+    floors = counted_floors(parties, budget_kib)
+    working_sets = [max(floor, p.working_set_kib) for floor, p in zip(floors, parties, strict=True)]
+    comforts = [p.comfort_kib for p in parties]
+    ceilings = [p.ceiling_kib for p in parties]
+    shares = _tier(parties, nothing, floors, budget_kib, origins=nothing)
+    shares = _tier(parties, shares, working_sets, budget_kib, origins=nothing)
+    beyond_kib = max(sum(shares), budget_kib - pool_kib)
+    shares = _tier(parties, shares, comforts, beyond_kib, origins=shares)
+    if spread:
+        shares = _tier(parties, shares, ceilings, beyond_kib, origins=nothing)
+    return [share - share % PAGE_KIB for share in shares]
+
+
+def counted_floors(parties: Sequence[Party], budget_kib: int) -> list[int]:
+    """What counts as a floor: all of it up to the larger of dynamic-min and the weighted share of the budget.
+
+    What a guest asks for beyond that competes with the others' working sets, so exaggeration gains nothing.
+    """
+    weights = sum(p.weight for p in parties)
+    return [min(p.floor_kib, max(p.dynamic_min_kib, p.weight * budget_kib // weights)) for p in parties]
+
+
+def _tier(
+    parties: Sequence[Party], lows: Sequence[int], highs: Sequence[int], budget_kib: int, origins: Sequence[int]
+) -> list[int]:
+    """Raise every share from its low towards its high, as far as the budget goes."""
+    return fill(
+        [
+            Vessel(weight=p.weight, low_kib=low, high_kib=max(low, high), origin_kib=origin)
+            for p, low, high, origin in zip(parties, lows, highs, origins, strict=True)
+        ],
+        budget_kib,
+    )

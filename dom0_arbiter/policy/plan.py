@@ -1,0 +1,197 @@
+"""Which targets are worth changing now, given who should have how much.
+
+The plan never promises memory: growth is planned only into memory that Xen already shows as free, shrinks only as far
+as each domain's last report licenses. What remains is planned when the next figures arrive, so there is no plan to
+remember, and none to lose.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dom0_arbiter.policy.allocate import PAGE_KIB, Party, allocate, counted_floors
+from dom0_arbiter.policy.water import Vessel, fill
+
+MIB = 1024
+MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its target; libxl leaves as much
+CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
+UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
+REBALANCE_RATIO = 100  # nor are differences below 1 % of all that is managed
+MOVE_MIN_KIB = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Xen's free memory and who has a claim on it, KiB. `promised_kib`: Σ max(0, maxmem − actual) of all guests."""
+
+    free_kib: int
+    promised_kib: int
+    slack_kib: int
+    pool_kib: int
+
+    @property
+    def unpromised_kib(self) -> int:
+        """What growth may still be granted from; negative: others took what was promised."""
+        return self.free_kib - self.promised_kib - self.slack_kib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One target to change, Xen's view, and the numbers that made the decision."""
+
+    domid: int
+    from_kib: int
+    to_kib: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits."""
+
+    moves: Sequence[Move]
+    shares_kib: dict[int, int]
+    floors_missing_kib: int
+    is_pressed: bool
+
+
+def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, may_rebalance: bool) -> Moves:
+    """Decide. `coming_kib` is what shrinks under way will still set free.
+
+    Short domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
+    lacking. While nobody is short, memory is taken only if enough of it is in the wrong place, and `may_rebalance`:
+    a domain that grows steadily is better served by few steps, each when it becomes short, than by many small ones.
+    """
+    budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
+    shares = allocate(parties, budget_kib, room.pool_kib, spread=spread)
+    kept = _keeps(parties, shares)
+    if kept:
+        keeping = {move.domid: move.to_kib for move in kept}
+        parties = [replace(p, target_kib=keeping.get(p.domid, p.target_kib)) for p in parties]
+        coming_kib -= sum(move.to_kib - move.from_kib for move in kept)
+    floors = counted_floors(parties, budget_kib)
+    wants = [max(0, share - p.target_kib) if p.may_grow else 0 for share, p in zip(shares, parties, strict=True)]
+    gives = [
+        max(0, p.target_kib - max(share, floor, p.least_kib))
+        for share, floor, p in zip(shares, floors, parties, strict=True)
+    ]
+    pressing = [_is_pressing(p, want) for p, want in zip(parties, wants, strict=True)]
+    overdrawn_kib = max(0, -room.unpromised_kib)
+    free_kib = max(0, room.unpromised_kib)
+    chunk_kib = CHUNK_KIB
+    is_pressed = any(pressing) or overdrawn_kib > 0
+    if is_pressed:
+        wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
+        lacking_kib = sum(wants) + overdrawn_kib - free_kib - coming_kib
+        can_wait = overdrawn_kib == 0 and not any(map(_lacks_working_set, parties))
+        if can_wait and min(lacking_kib, sum(gives)) < max(CHUNK_KIB, sum(wants) // 4):
+            lacking_kib = 0  # it grows: one step later instead of two now
+    else:
+        free_kib = max(0, free_kib - room.pool_kib)
+        idle_kib = min(sum(wants), free_kib)
+        is_worth_it = may_rebalance and sum(gives) >= max(UNASSIGNED_KIB, budget_kib // REBALANCE_RATIO)
+        if not is_worth_it:
+            gives = [0] * len(parties)
+        if idle_kib < UNASSIGNED_KIB:
+            if is_worth_it or coming_kib:  # more is on its way
+                wants = [0] * len(parties)
+            else:  # what shrinks left over goes out in one piece
+                wants = [want if want >= MOVE_MIN_KIB else 0 for want in wants]
+                chunk_kib = max(MOVE_MIN_KIB, min(CHUNK_KIB, idle_kib))
+        lacking_kib = sum(gives)
+    grown = {
+        move.domid: move for move in _grows(parties, shares, wants, free_kib, chunk_kib, more_comes=coming_kib > 0)
+    }
+    kept = [grown.pop(move.domid, move) for move in kept]  # what keeps and grows is told once
+    return Moves(
+        moves=[*kept, *_shrinks(parties, shares, gives, lacking_kib), *grown.values()],
+        shares_kib={p.domid: share for p, share in zip(parties, shares, strict=True)},
+        floors_missing_kib=max(0, sum(floors) - budget_kib),
+        is_pressed=is_pressed,
+    )
+
+
+def _is_pressing(party: Party, want_kib: int) -> bool:
+    """Whether a domain cannot wait: any lack of working set, or so much headroom that a step is worth two writes."""
+    return party.is_short and want_kib >= (MOVE_MIN_KIB if _lacks_working_set(party) else CHUNK_KIB)
+
+
+def _lacks_working_set(party: Party) -> bool:
+    return party.target_kib < party.working_set_kib
+
+
+def _keeps(parties: Sequence[Party], shares: Sequence[int]) -> list[Move]:
+    """Call off shrinks under way of domains that became short meanwhile: what they still hold costs nobody anything."""
+    moves = []
+    for p, share in zip(parties, shares, strict=True):
+        to_kib = min(share, p.actual_kib - p.actual_kib % PAGE_KIB)
+        if p.is_short and to_kib - p.target_kib >= MOVE_MIN_KIB:
+            reason = f"keeps {_mib(to_kib - p.target_kib)} that it was to give: needs {_mib(p.need_kib)}"
+            moves.append(Move(domid=p.domid, from_kib=p.target_kib, to_kib=to_kib, reason=reason))
+    return moves
+
+
+def _shrinks(parties: Sequence[Party], shares: Sequence[int], gives: Sequence[int], lacking_kib: int) -> list[Move]:
+    """Take what is lacking from those above their share, most from those with the most per weight."""
+    if lacking_kib <= 0:
+        return []
+    lacking_kib = max(lacking_kib, CHUNK_KIB)
+    lows = [p.target_kib - give for p, give in zip(parties, gives, strict=True)]
+    vessels = [
+        Vessel(weight=p.weight, low_kib=low, high_kib=p.target_kib) for p, low in zip(parties, lows, strict=True)
+    ]
+    kept = fill(vessels, sum(p.target_kib for p in parties) - lacking_kib)
+    moves = []
+    for p, share, keep in zip(parties, shares, kept, strict=True):
+        to_kib = keep - keep % PAGE_KIB
+        if p.target_kib - to_kib >= MOVE_MIN_KIB:
+            given = _mib(p.target_kib - to_kib)
+            reason = f"gives {given}: its share is {_mib(share)}, its working set {_mib(p.working_set_kib)}"
+            moves.append(Move(domid=p.domid, from_kib=p.target_kib, to_kib=to_kib, reason=reason))
+    return moves
+
+
+def _grows(
+    parties: Sequence[Party],
+    shares: Sequence[int],
+    wants: Sequence[int],
+    free_kib: int,
+    chunk_kib: int,
+    *,
+    more_comes: bool,
+) -> list[Move]:
+    """Hand out what is free now, working sets first, to as many of those below their share as get a chunk each.
+
+    A domain that has its working set waits for half of what it wants, if more is coming: each step costs two writes.
+    """
+    growing = [(p, share) for p, share, want in zip(parties, shares, wants, strict=True) if want]
+    growing.sort(key=lambda pair: (pair[0].target_kib - min(pair[0].working_set_kib, pair[1])) / pair[0].weight)
+    growing = growing[: max(1, free_kib // CHUNK_KIB)]
+    moves = []
+    for (p, share), to_kib in zip(growing, _now(growing, free_kib), strict=True):
+        gets_kib, want_kib = to_kib - p.target_kib, share - p.target_kib
+        waits = more_comes and not _lacks_working_set(p)
+        step_kib = min(want_kib, max(chunk_kib, want_kib // 2) if waits else chunk_kib)
+        if gets_kib >= max(PAGE_KIB, step_kib - PAGE_KIB):
+            reason = f"gets {_mib(gets_kib)}: its share is {_mib(share)}, it needs {_mib(p.need_kib)}"
+            moves.append(Move(domid=p.domid, from_kib=p.target_kib, to_kib=to_kib, reason=reason))
+    return moves
+
+
+def _now(growing: Sequence[tuple[Party, int]], free_kib: int) -> list[int]:
+    """Targets for now: fill up the working sets first, then the rest of the shares.
+
+    What a domain may take already (`held_kib`) costs nothing; what it lacks of its margin is promised with its growth.
+    """
+    lows = [p.target_kib for p, _ in growing]
+    budget_kib = sum(lows) + free_kib - sum(max(0, p.target_kib - p.held_kib) for p, _ in growing)
+    for tier in ([min(p.working_set_kib, share) for p, share in growing], [share for _, share in growing]):
+        vessels = [
+            Vessel(weight=p.weight, low_kib=low, high_kib=max(low, high))
+            for (p, _), low, high in zip(growing, lows, tier, strict=True)
+        ]
+        lows = fill(vessels, budget_kib)
+    return [max(p.target_kib, low - low % PAGE_KIB) for (p, _), low in zip(growing, lows, strict=True)]
+
+
+def _mib(kib: int) -> str:
+    return f"{kib / MIB:.1f} MiB"

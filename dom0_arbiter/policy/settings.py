@@ -1,0 +1,47 @@
+"""What the host's owner decides; the configuration file is checked before it becomes one of these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+Surplus = Literal["spread", "dom0", "keep-free"]
+
+SLACK_MIN_KIB = 65_536  # Xen's own low-memory alarm starts at 64 MiB (xen/common/page_alloc.c, VIRQ_ENOMEM)
+FREE_POOL_MAX_KIB = 262_144  # a bigger pool would pass bursts that no guest's balloon can follow anyway
+FREE_POOL_RATIO = 20  # at most a twentieth (5 %) of the managed total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSettings:
+    """One domain's: weight 1..65535; dynamic_max_kib None means static-max; `group` is a label for people."""
+
+    weight: int = 256
+    dynamic_min_kib: int = 65_536
+    dynamic_max_kib: int | None = None
+    excluded: bool = False
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The host's. free_pool_kib None: a twentieth of the managed total, at most 256 MiB."""
+
+    slack_kib: int = SLACK_MIN_KIB
+    surplus: Surplus = "spread"
+    free_pool_kib: int | None = None
+    default: DomainSettings = field(default_factory=DomainSettings)
+    by_glob: Sequence[tuple[str, DomainSettings]] = ()
+
+    def of_domain(self, name: str) -> DomainSettings:
+        """The settings of the first pattern that matches the domain's name, else the default."""
+        for pattern, settings in self.by_glob:
+            if fnmatchcase(name, pattern):
+                return settings
+        return self.default
+
+    def pool_kib(self, managed_kib: int) -> int:
+        """How much memory to keep free for needs that cannot wait."""
+        if self.free_pool_kib is not None:
+            return self.free_pool_kib
+        return min(managed_kib // FREE_POOL_RATIO, FREE_POOL_MAX_KIB)

@@ -1,0 +1,64 @@
+"""Tiers are served in order, each fairly."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dom0_arbiter.policy import Party, allocate
+from tests.dom0_arbiter.policy.parties import MIB, party
+
+
+def shares_mib(parties: list[Party], budget: int, *, pool: int = 0, spread: bool = True) -> list[int]:
+    return [share // MIB for share in allocate(parties, budget * MIB, pool * MIB, spread=spread)]
+
+
+def test_floors_come_before_working_sets() -> None:
+    big = party(1, target=0, floor=100, working_set=2000)
+    small = party(2, target=0, floor=100, working_set=100)
+    assert shares_mib([big, small], 1000) == [900, 100]
+
+
+def test_working_sets_in_contention_are_weighed_as_a_whole() -> None:
+    light = party(1, target=0, working_set=2000, weight=100)
+    heavy = party(2, target=0, working_set=2000, weight=300)
+    idle = party(3, target=0, working_set=150)
+    assert shares_mib([light, heavy, idle], 150 + 600) == [150, 450, 150]
+
+
+def test_headroom_is_shared_as_headroom_so_that_a_large_domain_gets_some() -> None:
+    large = party(1, target=0, working_set=440, headroom=50)
+    small = [party(n, target=0, working_set=122) for n in (2, 3)]
+    assert shares_mib([large, *small], 768) == [468, 150, 150]
+
+
+def test_the_surplus_evens_out_sizes_and_stops_at_ceilings() -> None:
+    parties = [party(1, target=0, working_set=100), party(2, target=0, working_set=300, ceiling=400)]
+    assert shares_mib(parties, 760) == [380, 380]
+    assert shares_mib(parties, 900) == [500, 400]
+
+
+def test_without_spreading_the_surplus_stays_where_it_is() -> None:
+    parties = [party(1, target=0, working_set=100), party(2, target=0, working_set=300)]
+    assert shares_mib(parties, 2000, spread=False) == [164, 364]
+
+
+def test_the_pool_is_kept_out_of_comfort_but_never_out_of_a_working_set() -> None:
+    parties = [party(1, target=0, working_set=400), party(2, target=0, working_set=400)]
+    assert sum(shares_mib(parties, 900, pool=50)) == 850
+    assert sum(shares_mib(parties, 800, pool=50)) == 800
+
+
+def test_a_floor_beyond_the_weighted_share_competes_as_a_working_set() -> None:
+    liar = party(1, target=0, floor=3000, working_set=3000)
+    honest = party(2, target=0, floor=300, working_set=500)
+    assert shares_mib([liar, honest], 1000) == [500, 500]
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500), st.integers(1, 1000)), min_size=1, max_size=8))
+def test_shares_are_whole_pages_within_the_budget(wants: list[tuple[int, int, int]]) -> None:
+    parties = [
+        party(n, target=0, floor=floor, working_set=floor + more, weight=weight, ceiling=floor + more + 7)
+        for n, (floor, more, weight) in enumerate(wants)
+    ]
+    shares = allocate(parties, 1_000_003, 0, spread=True)
+    assert all(share % 4 == 0 for share in shares)
+    assert sum(shares) <= 1_000_003

@@ -1,0 +1,103 @@
+"""What a guest needs, read off its reports."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dom0_arbiter.policy import Demand, History, estimate_demand, observe_report
+from dom0_arbiter.policy.demand import DONOR_RESERVE_KIB, headroom_kib, urgent_kib
+from protocol import Report
+
+MIB = 1024
+STATIC_MAX_KIB = 768 * MIB
+OFFSET_KIB = 62 * MIB
+
+
+def report(*, at_s: float = 1.0, total: int = 194, available: int = 100, **more: Any) -> Report:
+    fields = {"version": 1, "sequence": 1, "flags": 0, "free_kib": 0} | more
+    return Report(uptime_ms=int(at_s * 1000), total_kib=total * MIB, available_kib=available * MIB, **fields)
+
+
+def history_of(*reports: Report) -> History:
+    history: History | None = None
+    for each in reports:
+        history = observe_report(history, each, each.uptime_ms / 1000)
+    assert history is not None
+    return history
+
+
+def demand_of(history: History, *, now_s: float | None = None, dynamic_min: int = 64, ceiling: int = 768) -> Demand:
+    return estimate_demand(
+        history,
+        offset_kib=OFFSET_KIB,
+        dynamic_min_kib=dynamic_min * MIB,
+        ceiling_kib=ceiling * MIB,
+        static_max_kib=STATIC_MAX_KIB,
+        now_s=history.arrived_s if now_s is None else now_s,
+    )
+
+
+def test_levels_ascend_from_what_is_used_in_xens_view() -> None:
+    demand = demand_of(history_of(report()))
+    assert demand.floor_kib == demand.working_set_kib == OFFSET_KIB + 94 * MIB
+    assert demand.need_kib == demand.working_set_kib + urgent_kib(STATIC_MAX_KIB)
+    assert demand.comfort_kib == demand.need_kib + 2 * urgent_kib(STATIC_MAX_KIB)
+
+
+def test_shared_memory_is_used_memory_although_the_kernel_counts_it_as_cached() -> None:
+    filled = report(available=20, shmem_kib=80 * MIB, file_cache_kib=10 * MIB)
+    assert demand_of(history_of(filled)).working_set_kib == OFFSET_KIB + 174 * MIB
+
+
+def test_a_growing_guest_gets_headroom_for_the_time_it_takes_to_serve_it() -> None:
+    slow = history_of(report(), report(at_s=2.0, available=90))
+    fast = history_of(report(), report(at_s=2.0, available=30))
+    assert headroom_kib(slow, STATIC_MAX_KIB) == urgent_kib(STATIC_MAX_KIB)
+    assert headroom_kib(fast, STATIC_MAX_KIB) == 70 * MIB
+
+
+def test_a_burst_is_forgotten_by_halves() -> None:
+    burst = (report(), report(at_s=2.0, available=20))
+    later = history_of(*burst, report(at_s=12.0, available=20))
+    assert later.growth_kib_s == pytest.approx(40 * MIB)
+
+
+def test_growth_between_reports_that_follow_closely_is_measured_over_a_longer_span() -> None:
+    bursts = [report(at_s=1.0 + 0.01 * n, available=100 - 2 * (n // 2)) for n in range(11)]
+    assert history_of(*bursts).growth_kib_s == pytest.approx(100 * MIB, rel=0.2)
+
+
+def test_a_restarted_clock_starts_a_new_history() -> None:
+    assert history_of(report(at_s=5.0), report(at_s=2.0, available=0)).growth_kib_s == 0.0
+
+
+def test_swapped_memory_is_working_set_until_nobody_asks_for_it() -> None:
+    swapped = history_of(report(available=0, swap_total_kib=512 * MIB, swap_used_kib=128 * MIB))
+    assert demand_of(swapped).working_set_kib == OFFSET_KIB + 194 * MIB + 128 * MIB
+    assert demand_of(swapped, now_s=61.0 + 1.0).working_set_kib == OFFSET_KIB + 194 * MIB + 64 * MIB
+    assert demand_of(swapped, now_s=1e6).working_set_kib == OFFSET_KIB + 194 * MIB
+
+
+def test_what_swap_could_take_is_no_floor() -> None:
+    roomy = history_of(report(available=0, anon_kib=100 * MIB, swap_total_kib=512 * MIB))
+    assert demand_of(roomy).floor_kib == OFFSET_KIB + (194 - 50) * MIB
+
+
+def test_a_report_licenses_half_of_what_it_shows_to_spare_and_no_more() -> None:
+    shown = history_of(report(available=100))
+    assert demand_of(shown).least_kib == OFFSET_KIB + 194 * MIB - (100 * MIB - DONOR_RESERVE_KIB) // 2
+    tight = history_of(report(available=10))
+    assert demand_of(tight).least_kib == OFFSET_KIB + 194 * MIB
+
+
+def test_a_guest_asks_for_a_floor_of_its_own() -> None:
+    assert demand_of(history_of(report(floor_kib=150 * MIB))).floor_kib == OFFSET_KIB + 150 * MIB
+
+
+def test_no_level_leaves_the_owners_limits() -> None:
+    small = demand_of(history_of(report(available=190)), dynamic_min=200)
+    assert small.floor_kib == 200 * MIB
+    capped = demand_of(history_of(report(available=0)), ceiling=128)
+    levels = replace(capped, least_kib=0)
+    assert {levels.floor_kib, levels.working_set_kib, levels.need_kib, levels.comfort_kib} == {128 * MIB}

@@ -1,0 +1,90 @@
+"""Only moves that are safe now and worth making."""
+
+from dom0_arbiter.policy import Party, Room, plan_moves
+from tests.dom0_arbiter.policy.parties import MIB, party
+
+
+def room(free: int, *, promised: int = 0, pool: int = 0) -> Room:
+    return Room(free_kib=(free + 64) * MIB, promised_kib=promised * MIB, slack_kib=64 * MIB, pool_kib=pool * MIB)
+
+
+def moves_mib(parties: list[Party], at: Room, *, coming: int = 0, may_rebalance: bool = True) -> dict[int, int]:
+    planned = plan_moves(parties, at, coming_kib=coming * MIB, spread=True, may_rebalance=may_rebalance)
+    return {move.domid: (move.to_kib - move.from_kib) // MIB for move in planned.moves}
+
+
+def test_a_settled_host_is_left_alone() -> None:
+    parties = [party(n, target=256, working_set=130, least=200) for n in (1, 2, 3)]
+    assert moves_mib(parties, room(0)) == {}
+    assert moves_mib(parties, room(15), coming=5) == {}
+
+
+def test_what_shrinks_left_over_goes_out_in_one_piece() -> None:
+    parties = [party(n, target=256, working_set=130, least=200) for n in (1, 2, 3)]
+    assert list(moves_mib(parties, room(7)).values()) == [2]  # its share of the seven: the others' wait for a step
+
+
+def test_a_short_domain_gets_what_is_free_at_once() -> None:
+    parties = [party(1, target=256, working_set=300), party(2, target=256, working_set=100)]
+    assert moves_mib(parties, room(200))[1] == 108  # comfort: its working set and two headrooms
+
+
+def test_nothing_is_promised_that_is_not_free() -> None:
+    parties = [party(1, target=256, working_set=400), party(2, target=256, working_set=100, least=180)]
+    planned = moves_mib(parties, room(0))
+    assert 1 not in planned
+    assert planned[2] == -76
+
+
+def test_a_shrink_goes_no_further_than_the_report_licenses() -> None:
+    parties = [party(1, target=256, working_set=400), party(2, target=256, working_set=100, least=230)]
+    assert moves_mib(parties, room(0))[2] == -26
+
+
+def test_memory_that_is_coming_is_not_asked_for_twice() -> None:
+    parties = [party(1, target=256, working_set=300), party(2, target=256, working_set=100, least=180)]
+    assert moves_mib(parties, room(0), coming=120) == {}
+
+
+def test_a_domain_that_becomes_short_keeps_what_it_was_about_to_give() -> None:
+    giving = party(1, target=150, actual=256, working_set=200)
+    assert moves_mib([giving], room(0), coming=106) == {1: 105}  # but for the margin
+
+
+def test_the_pool_is_for_the_short_alone() -> None:
+    idle = [party(1, target=256, working_set=100), party(2, target=256, working_set=100)]
+    assert moves_mib(idle, room(40, pool=40)) == {}
+    short = [party(1, target=256, working_set=250), party(2, target=256, working_set=100)]
+    assert moves_mib(short, room(40, pool=40))[1] == 40
+
+
+def test_free_memory_that_others_took_is_taken_back_from_the_surplus() -> None:
+    parties = [party(n, target=256, working_set=130, least=200) for n in (1, 2)]
+    assert moves_mib(parties, room(-20)) == {1: -10, 2: -10}
+
+
+def test_nobody_is_taken_below_a_floor_that_counts() -> None:
+    parties = [
+        party(1, target=200, working_set=900, floor=190),
+        party(2, target=200, working_set=190, floor=190, least=0),
+    ]
+    assert moves_mib(parties, room(0)).get(2, 0) >= -10
+
+
+def test_a_domain_at_its_limit_is_not_given_more() -> None:
+    parties = [party(1, target=256, working_set=300, may_grow=False), party(2, target=256, working_set=100)]
+    assert 1 not in moves_mib(parties, room(100))
+
+
+def test_memory_that_nobody_lacks_waits_for_a_quiet_moment() -> None:
+    parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=100)]
+    assert moves_mib(parties, room(0), may_rebalance=False) == {}
+    assert moves_mib(parties, room(0)) == {1: -100}
+
+
+def test_growth_waits_for_half_of_what_is_wanted_if_more_is_coming_and_nothing_is_lacking() -> None:
+    comfortable = [party(1, target=256, working_set=240), party(2, target=256, working_set=100)]
+    assert moves_mib(comfortable, room(16), coming=32) == {}
+    assert moves_mib(comfortable, room(25), coming=23)[1] == 25
+    lacking = [party(1, target=256, working_set=300), party(2, target=256, working_set=100)]
+    assert moves_mib(lacking, room(16), coming=92)[1] == 16
