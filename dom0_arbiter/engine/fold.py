@@ -1,0 +1,287 @@
+"""What each event changes. Nothing is planned here."""
+
+from dataclasses import replace
+
+from dom0_arbiter.engine.actions import SendWelcome
+from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S, TOLERANCE_KIB, Balloon, observe
+from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.engine.events import (
+    ActionFailed,
+    DomainIntroduced,
+    DomainReleased,
+    DomainSample,
+    Event,
+    HelloReceived,
+    HostSampled,
+    MessageRefused,
+    ReportReceived,
+    ResumeRequested,
+    ShutdownObserved,
+    TargetObserved,
+)
+from dom0_arbiter.engine.turn import Turn
+from dom0_arbiter.policy import Demand, estimate_demand, observe_report, urgent_kib
+from protocol import Welcome, choose_version
+
+FREEZE_S = 10.0  # from a request to suspend or shut down; longer while Xen shows the domain as shut down
+TARGET_OFFSET_KIB = 2048  # of PVH: 16 pages (measured, Xen 4.17); of HVM libxl's own MiB as well
+TARGET_OFFSET_MAX_KIB = 65_536  # with video RAM; more is a balloon that has not settled
+CHANGE_MIN_KIB = 4096  # agents are told to speak of changes from here on,
+CHANGE_DIVISOR = 128  # or from this part of static-max on: dom0 moves memory in larger pieces
+# Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
+NOTEWORTHY_SHORT_KIB = 1024
+NOTEWORTHY_KIB = 16_384  # of a domain that has what it needs
+NOTEWORTHY_RATIO = 128
+
+
+def fold(turn: Turn, event: Event) -> None:
+    """Take one event into the turn. Events of domains that are gone are ignored."""
+    match event:
+        case HostSampled():
+            _host_sampled(turn, event)
+        case DomainIntroduced():
+            _introduced(turn, event)
+        case DomainReleased():
+            if turn.domains.pop(event.domid, None):
+                turn.stale = True
+        case MessageRefused():
+            refused = dict(turn.state.refused_total)
+            refused[event.reason] = refused.get(event.reason, 0) + 1
+            turn.state = replace(turn.state, refused_total=refused)
+        case _:
+            domain = turn.domains.get(event.domid)
+            if domain is not None:
+                _domain_event(turn, domain, event)
+
+
+def _domain_event(
+    turn: Turn,
+    domain: Domain,
+    event: HelloReceived | ReportReceived | TargetObserved | ShutdownObserved | ResumeRequested | ActionFailed,
+) -> None:
+    match event:
+        case ReportReceived():
+            _report(turn, domain, event)
+        case HelloReceived():
+            _hello(turn, domain, event)
+        case TargetObserved():
+            _target(turn, domain, event.target_kib)
+        case ShutdownObserved():
+            turn.change(domain, frozen_until_s=turn.now_s + FREEZE_S)
+            turn.stale = True
+        case ResumeRequested():
+            balloon = domain.balloon
+            if balloon is not None:
+                target_kib = domain.xenstore_target_kib + domain.target_offset_kib
+                balloon = replace(balloon, target_kib=target_kib, asked_s=turn.now_s, failures=0)
+            turn.change(domain, is_manual=False, own_maxmem_kib=None, balloon=balloon)
+            turn.stale = True
+        case ActionFailed():
+            turn.change(domain, own_maxmem_kib=None, is_unsure=bool(domain.own_targets_kib))
+            turn.stale = True
+
+
+def _introduced(turn: Turn, event: DomainIntroduced) -> None:
+    known = turn.domains.get(event.domid)
+    if known is not None and known.uuid == event.uuid:
+        return
+    turn.domains[event.domid] = Domain(
+        domid=event.domid,
+        uuid=event.uuid,
+        name=event.name,
+        static_max_kib=event.static_max_kib,
+        settings=turn.state.settings.of_domain(event.name),
+        xenstore_target_kib=event.target_kib,
+        introduced_s=turn.now_s,
+    )
+    turn.stale = True
+
+
+def _host_sampled(turn: Turn, event: HostSampled) -> None:
+    foreign_kib = 0
+    for domid, sample in event.domains.items():
+        domain = turn.domains.get(domid)
+        if domain is None:
+            foreign_kib += max(0, sample.maxmem_kib - sample.actual_kib)
+        else:
+            _domain_sampled(turn, domain, sample)
+    for domid, domain in turn.domains.items():
+        if domid not in event.domains and not domain.is_shut_down:
+            turn.change(domain, is_shut_down=True)  # Xen has let go of it; its release is on the way
+    turn.state = replace(
+        turn.state,
+        looked_s=turn.now_s,
+        total_kib=event.total_kib,
+        free_kib=event.free_kib,
+        free_at_most_kib=max(event.free_kib, event.free_before_kib or 0),
+        foreign_promises_kib=foreign_kib,
+    )
+    turn.sampled = True
+
+
+def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
+    now_s, balloon = turn.now_s, domain.balloon
+    if balloon is None:
+        seen = Balloon(
+            target_kib=domain.xenstore_target_kib,
+            actual_kib=sample.actual_kib,
+            maxmem_kib=sample.maxmem_kib,
+            asked_s=now_s,
+            progressed_s=now_s,
+            changed_s=now_s,
+            shrink_asked=domain.xenstore_target_kib + TOLERANCE_KIB < sample.actual_kib,
+        )
+    else:
+        seen = observe(
+            balloon,
+            actual_kib=sample.actual_kib,
+            maxmem_kib=sample.maxmem_kib,
+            now_s=now_s,
+            looked_s=turn.state.looked_s,
+        )
+    if sample.is_hvm and (not domain.is_settled or seen.is_nudge_due(now_s)):
+        seen = _settle(turn, domain, seen)
+        domain = turn.domains[domain.domid]
+    is_manual = domain.is_manual or domain.own_maxmem_kib not in (None, sample.maxmem_kib)
+    if (
+        seen is not balloon
+        or is_manual != domain.is_manual
+        or (sample.paused, sample.shut_down, sample.is_hvm) != (domain.is_paused, domain.is_shut_down, domain.is_hvm)
+    ):
+        turn.change(
+            domain,
+            balloon=seen,
+            is_paused=sample.paused,
+            is_shut_down=sample.shut_down,
+            is_hvm=sample.is_hvm,
+            is_manual=is_manual,
+        )
+    domain = turn.domains[domain.domid]
+    if domain.is_provisional:
+        _confirm(turn, domain)
+    elif domain.history is not None and domain.history.arrived_s > seen.unchanged_s and seen.at_rest(now_s):
+        learned = _learn_offset(turn, domain)  # the report of this size came before it was sure to stay
+        if learned.memory_offset_kib != domain.memory_offset_kib:
+            turn.change(learned, demand=demand_of(learned, now_s))
+
+
+def _settle(turn: Turn, domain: Domain, balloon: Balloon) -> Balloon:
+    """Learn what libxl's view of an HVM or PVH guest leaves out, once its balloon stands.
+
+    Populate-on-demand is over when neither Xen's figure nor the guest's moves any more, and the guest believes in no
+    more than it has. What it is above its target then is the offset, if that is small; where video RAM may be part of
+    it, the balloon could still be on its way, and must stand for longer. A balloon that aims higher than memory/target
+    was raised by the guest itself (of its own accord it aims at that, or at a few pages less).
+    """
+    now_s, report = turn.now_s, domain.report
+    offset_kib = balloon.actual_kib - domain.xenstore_target_kib
+    is_small = 0 <= offset_kib <= TARGET_OFFSET_KIB
+    stands_s = now_s - max(balloon.changed_s, domain.resized_s)
+    if (
+        report is None
+        or report.total_kib > balloon.actual_kib
+        or report.balloon_target_kib > domain.xenstore_target_kib
+        or stands_s < (REST_S if is_small else NUDGE_AFTER_S)
+        or not 0 <= offset_kib <= (TARGET_OFFSET_KIB if domain.is_settled else TARGET_OFFSET_MAX_KIB)
+    ):
+        return balloon
+    turn.change(domain, target_offset_kib=offset_kib, is_settled=True)
+    return replace(balloon, target_kib=balloon.actual_kib)
+
+
+def _hello(turn: Turn, domain: Domain, event: HelloReceived) -> None:
+    """Answer with the version both speak, or say that there is none. A new boot starts a new history."""
+    hello = event.hello
+    version = choose_version(hello)
+    if version is None:
+        text = f"dom0 does not speak versions {hello.version_lowest} to {hello.version_highest}"
+        welcome = Welcome(version=0, reason=text)
+    else:
+        welcome = Welcome(
+            version=version,
+            reason="",
+            change_kib=max(CHANGE_MIN_KIB, domain.static_max_kib // CHANGE_DIVISOR),
+            urgent_kib=urgent_kib(domain.static_max_kib),
+        )
+    turn.actions.append(SendWelcome(domid=domain.domid, welcome=welcome))
+    if domain.hello is None or domain.hello.boot_id != hello.boot_id:
+        domain = turn.change(domain, history=None, demand=None, planned=None, memory_offset_kib=None)
+    turn.change(domain, hello=hello, welcome=welcome)
+
+
+def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
+    """Remember the report, and estimate the demand anew."""
+    if domain.report == event.report:
+        return  # read again after a reconnection: nothing was said
+    history = observe_report(domain.history, event.report, turn.now_s)
+    is_same_size = domain.report is not None and domain.report.total_kib == event.report.total_kib
+    resized_s = domain.resized_s if is_same_size else turn.now_s
+    domain = turn.change(domain, history=history, resized_s=resized_s, is_provisional=event.found)
+    domain = _learn_offset(turn, domain)
+    demand = demand_of(domain, turn.now_s)
+    turn.change(domain, demand=demand)
+    turn.stale = turn.stale or is_noteworthy(domain, demand)
+
+
+def _learn_offset(turn: Turn, domain: Domain) -> Domain:
+    """Take the difference between Xen's figure and the guest's while they belong to the same size."""
+    report, balloon = domain.report, domain.balloon
+    if report is None or balloon is None:
+        return domain
+    offset_kib = max(0, balloon.actual_kib - report.total_kib)
+    if domain.memory_offset_kib is None or (balloon.at_rest(turn.now_s) and offset_kib != domain.memory_offset_kib):
+        return turn.change(domain, memory_offset_kib=offset_kib)
+    return domain
+
+
+def _confirm(turn: Turn, domain: Domain) -> None:
+    """Trust a found report once it is seen to be of the present size: the guest's balloon aimed where it aims now."""
+    report, balloon = domain.report, domain.balloon
+    if report is None or balloon is None or not balloon.at_rest(turn.now_s):
+        return
+    if abs(report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB:
+        domain = _learn_offset(turn, domain)
+        turn.change(domain, is_provisional=False, demand=demand_of(domain, turn.now_s))
+
+
+def demand_of(domain: Domain, now_s: float) -> Demand | None:
+    """Estimate a domain's demand from its history, or None where there is none."""
+    if domain.history is None or domain.memory_offset_kib is None:
+        return None
+    return estimate_demand(
+        domain.history,
+        offset_kib=domain.memory_offset_kib,
+        dynamic_min_kib=min(domain.settings.dynamic_min_kib, domain.ceiling_kib),
+        ceiling_kib=domain.ceiling_kib,
+        static_max_kib=domain.static_max_kib,
+        now_s=now_s,
+    )
+
+
+def is_noteworthy(domain: Domain, demand: Demand | None) -> bool:
+    """Whether the demand has moved so far from what the last plan was made for that a new plan could differ."""
+    planned = domain.planned
+    if demand is None or planned is None:
+        return planned is not demand
+    is_short = domain.balloon is not None and domain.balloon.target_kib < demand.need_kib
+    least_step_kib = NOTEWORTHY_SHORT_KIB if is_short else NOTEWORTHY_KIB
+    step_kib = max(least_step_kib, planned.need_kib // NOTEWORTHY_RATIO)
+    return (
+        abs(demand.working_set_kib - planned.working_set_kib) >= step_kib
+        or abs(demand.need_kib - planned.need_kib) >= step_kib
+        or (domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_SHORT_KIB)
+    )
+
+
+def _target(turn: Turn, domain: Domain, target_kib: int) -> None:
+    """Tell our own writes, which watches bring back late, from anybody else's, which pin the domain."""
+    if target_kib == domain.xenstore_target_kib:
+        return
+    if target_kib in domain.own_targets_kib:
+        turn.change(domain, xenstore_target_kib=target_kib)
+        return
+    balloon = domain.balloon
+    if balloon is not None:
+        balloon = replace(balloon, target_kib=target_kib + domain.target_offset_kib, asked_s=turn.now_s)
+    turn.change(domain, xenstore_target_kib=target_kib, is_manual=True, balloon=balloon)
+    turn.stale = True

@@ -1,0 +1,30 @@
+"""All that the arbiter knows. Frozen: a step returns a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.policy import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """`promises_kib`: Σ max(0, maxmem − actual) of guests that are none of ours to manage (or not known yet).
+
+    looked_s: when the host was last looked at. `stale` is whether something happened that the last plan did not take
+    into account.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    domains: Mapping[int, Domain] = field(default_factory=dict)
+    looked_s: float = float("-inf")
+    total_kib: int = 0
+    free_kib: int = 0
+    free_at_most_kib: int = 0
+    foreign_promises_kib: int = 0
+    stale: bool = False
+    is_moving: bool = False  # some balloon was on its way when the host was last looked at
+    is_pressed: bool = False  # somebody is short, or the host of what it promised: what is being given is waited for
+    pool_kib: int = 0
+    floors_missing_kib: int = 0
+    refused_total: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,83 @@
+"""One step: take in what happened, keep the balloons in order, and plan if there are fresh figures to plan with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dom0_arbiter.engine.actions import Plan
+from dom0_arbiter.engine.domain import Decision, party_of
+from dom0_arbiter.engine.events import Event
+from dom0_arbiter.engine.fold import demand_of, fold
+from dom0_arbiter.engine.state import State
+from dom0_arbiter.engine.turn import Turn
+from dom0_arbiter.engine.upkeep import keep_up
+from dom0_arbiter.policy import Moves, Room, plan_moves
+
+LOOK_MOVING_S = 0.02  # while balloons move: a PV guest gives 128 MiB in 0.24 s, and what is free is wanted
+LOOK_SETTLED_S = 1.0
+REBALANCE_AFTER_S = 1.0  # without any new target: memory that nobody lacks can wait for others' needs to show
+
+
+def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Plan, Sequence[Decision]]:
+    """Return the next state, what is to be done now, and why.
+
+    Memory moves only in steps whose events contain a HostSampled: what is given away must have been seen free just now.
+    Where other events make a new plan desirable, the returned plan asks to look again at once (look_again_s 0).
+    `now_s` is any clock that never runs backwards.
+    """
+    turn = Turn(state, now_s)
+    for event in events:
+        fold(turn, event)
+    if turn.sampled:
+        turn.stale = keep_up(turn)
+        if not turn.stale:
+            _plan(turn)
+        is_moving = any(d.balloon is not None and d.balloon.is_progressing(now_s) for d in turn.domains.values())
+        turn.state = replace(turn.state, is_moving=is_moving)
+    new_state = replace(turn.state, domains=turn.domains, stale=turn.stale)
+    look_again_s = 0.0 if turn.stale else LOOK_MOVING_S if new_state.is_moving else LOOK_SETTLED_S
+    return new_state, Plan(actions=turn.actions, look_again_s=look_again_s), turn.decisions
+
+
+def _plan(turn: Turn) -> None:
+    now_s = turn.now_s
+    for domain in list(turn.domains.values()):
+        if domain.report is not None and (domain.report.swap_used_kib or domain.demand is None):
+            turn.change(domain, demand=demand_of(domain, now_s))  # what lies in swap counts less as time passes
+    obeying = (d for d in turn.domains.values() if d.balloon is not None and not d.balloon.is_stalled(now_s))
+    parties = [p for d in obeying if (p := party_of(d, now_s)) is not None]
+    settings = turn.state.settings
+    promised_kib = turn.promised_kib()
+    managed_kib = sum(p.held_kib for p in parties) + turn.state.free_kib - promised_kib - settings.slack_kib
+    room = Room(
+        free_kib=turn.state.free_kib,
+        promised_kib=promised_kib,
+        slack_kib=settings.slack_kib,
+        pool_kib=settings.pool_kib(max(0, managed_kib)),
+    )
+    coming_kib = sum(d.balloon.coming_kib(now_s) for d in turn.domains.values() if d.balloon is not None)
+    asked_s = max((d.balloon.asked_s for d in turn.domains.values() if d.balloon is not None), default=now_s)
+    planned = plan_moves(
+        parties,
+        room,
+        coming_kib=coming_kib,
+        spread=settings.surplus == "spread",
+        may_rebalance=now_s - asked_s >= REBALANCE_AFTER_S,
+    )
+    for move in planned.moves:
+        domain = turn.domains[move.domid]
+        turn.retarget(domain, turn.balloon(domain), move.to_kib, move.reason)
+    _remember(turn, planned)
+    turn.state = replace(
+        turn.state,
+        pool_kib=room.pool_kib,
+        floors_missing_kib=planned.floors_missing_kib,
+        is_pressed=planned.is_pressed,
+    )
+
+
+def _remember(turn: Turn, planned: Moves) -> None:
+    for domain in list(turn.domains.values()):
+        share_kib = planned.shares_kib.get(domain.domid)
+        awaits_report = share_kib is not None and domain.demand is not None and domain.demand.least_kib > share_kib
+        if domain.planned is not domain.demand or domain.awaits_report != awaits_report:
+            turn.change(domain, planned=domain.demand, awaits_report=awaits_report)

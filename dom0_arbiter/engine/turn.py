@@ -1,0 +1,80 @@
+"""The workbench of one step: the state under change, and what has been decided so far."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dom0_arbiter.engine.actions import Action, SetMaxmem, WriteTarget
+from dom0_arbiter.engine.balloon import PAGE_KIB, Balloon, ask
+from dom0_arbiter.engine.domain import Decision, Domain
+from dom0_arbiter.engine.state import State
+from dom0_arbiter.policy import MARGIN_KIB
+
+OWN_TARGETS = 8  # a watch may still bring one of our earlier writes
+
+
+@dataclass(slots=True)
+class Turn:
+    """Mutable, and seen by nobody outside `step`."""
+
+    state: State
+    now_s: float
+    domains: dict[int, Domain] = field(init=False)
+    actions: list[Action] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    sampled: bool = False
+    stale: bool = False
+
+    def __post_init__(self) -> None:
+        self.domains = dict(self.state.domains)
+        self.stale = self.state.stale
+
+    def change(self, domain: Domain, **changes: Any) -> Domain:
+        """Replace fields of a domain."""
+        changed = self.domains[domain.domid] = replace(domain, **changes)
+        return changed
+
+    def retarget(self, domain: Domain, balloon: Balloon, to_kib: int, reason: str) -> Domain:
+        """Ask a domain for a size (Xen's view), with the margin above it: maxmem first to grow, last to shrink.
+
+        Where the domain has that size already, the margin is not worth promising memory that nobody has reckoned with.
+        """
+        write = WriteTarget(domid=domain.domid, target_kib=to_kib - domain.target_offset_kib)
+        maxmem_kib = to_kib + MARGIN_KIB
+        if to_kib <= -(-balloon.actual_kib // PAGE_KIB) * PAGE_KIB:
+            maxmem_kib = min(maxmem_kib, max(to_kib, balloon.maxmem_kib))
+        limit = SetMaxmem(domid=domain.domid, maxmem_kib=maxmem_kib)
+        grows = to_kib > balloon.target_kib
+        if limit.maxmem_kib == balloon.maxmem_kib:
+            self.actions.append(write)
+        else:
+            self.actions.extend((limit, write) if grows else (write, limit))
+        decision = Decision(
+            domid=domain.domid, at_s=self.now_s, from_kib=balloon.target_kib, to_kib=to_kib, reason=reason
+        )
+        self.decisions.append(decision)
+        return self.change(
+            domain,
+            balloon=ask(balloon, target_kib=to_kib, maxmem_kib=limit.maxmem_kib, now_s=self.now_s),
+            decision=decision,
+            own_maxmem_kib=limit.maxmem_kib,
+            is_unsure=False,
+            own_targets_kib=(write.target_kib, *domain.own_targets_kib[: OWN_TARGETS - 1]),
+            xenstore_target_kib=write.target_kib,
+        )
+
+    def limit(self, domain: Domain, balloon: Balloon, maxmem_kib: int) -> Domain:
+        """Set maxmem alone."""
+        self.actions.append(SetMaxmem(domid=domain.domid, maxmem_kib=maxmem_kib))
+        return self.change(domain, balloon=replace(balloon, maxmem_kib=maxmem_kib), own_maxmem_kib=maxmem_kib)
+
+    def balloon(self, domain: Domain) -> Balloon:
+        """The balloon of a managed domain, as it stands now."""
+        balloon = self.domains[domain.domid].balloon
+        if balloon is None:
+            raise ValueError(f"domain {domain.domid} has not been sampled")
+        return balloon
+
+    def promised_kib(self) -> int:
+        """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
+        own_kib = sum(d.balloon.promised_kib for d in self.domains.values() if d.balloon is not None)
+        return self.state.foreign_promises_kib + own_kib

@@ -1,0 +1,112 @@
+"""What each domain's balloon needs from us, whatever the policy says: DESIGN's rules for moving the balloon.
+
+Runs on fresh figures from Xen, before planning.
+"""
+
+from dom0_arbiter.engine.actions import WriteTarget
+from dom0_arbiter.engine.balloon import (
+    NUDGE_AFTER_S,
+    NUDGES,
+    PAGE_KIB,
+    REST_S,
+    TOLERANCE_KIB,
+    Balloon,
+    give_up,
+    nudge,
+    wake,
+)
+from dom0_arbiter.engine.domain import Domain, party_of
+from dom0_arbiter.engine.turn import OWN_TARGETS, Turn
+from dom0_arbiter.policy import MARGIN_KIB
+
+
+def keep_up(turn: Turn) -> bool:
+    """Cover what guests took, wake sleeping drivers, settle for what stuck ones have, and stand by invariant A.
+
+    Return whether promises were withdrawn. What backed them may be taken until that is done: it must be seen free again
+    before it is given to others.
+    """
+    promised_kib = turn.promised_kib()
+    for domain in list(turn.domains.values()):
+        if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or domain.is_paused):
+            _keep_up_one(turn, domain, domain.balloon)
+    _withdraw_promises(turn)
+    return turn.promised_kib() < promised_kib
+
+
+def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
+    now_s = turn.now_s
+    has_kib = _whole_pages(balloon.actual_kib)
+    # A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile.
+    found_standing = not domain.own_targets_kib and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
+    grew_by_itself = has_kib > balloon.target_kib + TOLERANCE_KIB and (not balloon.shrink_asked or found_standing)
+    if domain.is_frozen(now_s):
+        # What libxl saves is the target: a guest with more than that plus 1 MiB cannot be restored.
+        is_covered = has_kib <= max(balloon.target_kib, domain.xenstore_target_kib + domain.target_offset_kib)
+        if domain.is_unsure or not is_covered:
+            turn.retarget(domain, balloon, has_kib, "covers what it has before it is suspended")
+    elif domain.is_hvm and not domain.is_settled:
+        # Populate-on-demand: no target is written, but to a guest that stands where no offset could have brought it.
+        if domain.report is not None and now_s - max(balloon.changed_s, balloon.asked_s) >= 2 * NUDGE_AFTER_S:
+            turn.retarget(domain, balloon, has_kib, "covers what it has, far from its target")
+    elif grew_by_itself:
+        turn.retarget(domain, balloon, has_kib, "covers what the guest took by itself")
+    elif domain.is_unsure:
+        turn.retarget(domain, balloon, has_kib, "keeps what it has: what was asked of it last may not have arrived")
+    elif balloon.phase == "growing" and balloon.target_kib > min(domain.ceiling_kib, balloon.maxmem_kib - MARGIN_KIB):
+        turn.retarget(domain, balloon, has_kib, "keeps what it has: it was found growing beyond its maximum")
+    elif party_of(domain, now_s) is not None and balloon.is_nudge_due(now_s):
+        if balloon.nudges < NUDGES:
+            _rewrite(turn, domain, nudge(balloon, now_s))
+        else:
+            was_growing = balloon.phase == "growing"
+            settled = give_up(balloon, now_s)
+            reason = "stopped growing: keeps what it has" if was_growing else "does not shrink: keeps what it has"
+            turn.retarget(domain, settled, settled.target_kib, reason)
+    elif turn.state.is_pressed and party_of(domain, now_s) is not None and balloon.is_wake_due(now_s):
+        _rewrite(turn, domain, wake(balloon, now_s))
+
+
+def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:
+    """Write a target that differs by a page: the same one again would not wake the driver."""
+    write = WriteTarget(domid=domain.domid, target_kib=woken.target_kib - domain.target_offset_kib)
+    turn.actions.append(write)
+    turn.change(
+        domain,
+        balloon=woken,
+        xenstore_target_kib=write.target_kib,
+        own_targets_kib=(write.target_kib, *domain.own_targets_kib[: OWN_TARGETS - 1]),
+    )
+
+
+def _withdraw_promises(turn: Turn) -> None:
+    """Lower maxmem where it allows more than was granted, and wherever others took the memory that backed it."""
+    out_of_hand = ("excluded", "frozen", "manual", "no-agent")
+    managed = [d for d in turn.domains.values() if d.balloon is not None and d.state(turn.now_s) not in out_of_hand]
+    for domain in managed:
+        balloon = turn.balloon(domain)
+        granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
+        if balloon.maxmem_kib > granted_kib:
+            turn.limit(domain, balloon, granted_kib)
+    for withdraw in (_stop_growing, _take_margin):
+        for domain in sorted(managed, key=lambda d: turn.balloon(d).promised_kib, reverse=True):
+            if turn.promised_kib() + turn.state.settings.slack_kib <= turn.state.free_at_most_kib:
+                return
+            withdraw(turn, turn.domains[domain.domid])
+
+
+def _stop_growing(turn: Turn, domain: Domain) -> None:
+    balloon = turn.balloon(domain)
+    if balloon.phase == "growing":
+        turn.retarget(domain, balloon, _whole_pages(balloon.actual_kib), "others took the memory it was promised")
+
+
+def _take_margin(turn: Turn, domain: Domain) -> None:
+    balloon = turn.balloon(domain)
+    has_kib = max(_whole_pages(balloon.actual_kib), balloon.target_kib)
+    if has_kib < balloon.maxmem_kib:
+        turn.limit(domain, balloon, has_kib)
+
+
+def _whole_pages(kib: int) -> int:
+    return -(-kib // PAGE_KIB) * PAGE_KIB
