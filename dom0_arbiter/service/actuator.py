@@ -1,0 +1,91 @@
+"""Carries out plans: maxmem through the hypervisor, targets and welcomes through xenstore."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.xen import Hypervisor, HypervisorError, NoSuchDomainError, Transaction, Xenstore, XenstoreError
+from protocol import WELCOME_KEY, domain_path, encode_welcome
+
+log = logging.getLogger("aerostat.actuator")
+
+
+class Actuator:
+    """One transaction carries all the writes of a plan: each costs xenstore, and us, several messages.
+
+    A domain whose maxmem could not be raised gets no target: above maxmem its driver would give up for an hour.
+    """
+
+    def __init__(self, xenstore: Xenstore, hypervisor: Hypervisor) -> None:
+        self._xenstore = xenstore
+        self._hypervisor = hypervisor
+
+    async def apply(self, actions: Sequence[Action]) -> list[ActionFailed]:
+        """Carry out the plan; return what failed. A domain that is gone is no failure: its release is on the way."""
+        failures: dict[int, ActionFailed] = {}
+        written = {action.domid for action in actions if isinstance(action, WriteTarget)}
+        writes: list[WriteTarget | SendWelcome] = []
+        later: list[SetMaxmem] = []
+        for action in actions:
+            if not isinstance(action, SetMaxmem):
+                writes.append(action)
+            elif any(write.domid == action.domid for write in writes):
+                later.append(action)
+            else:
+                await self._set_maxmem(action, failures, follows_target=action.domid in written)
+        await self._write([write for write in writes if write.domid not in failures], failures)
+        for action in later:
+            if action.domid not in failures:
+                await self._set_maxmem(action, failures, follows_target=True)
+        return list(failures.values())
+
+    async def _set_maxmem(self, action: SetMaxmem, failures: dict[int, ActionFailed], *, follows_target: bool) -> None:
+        if follows_target and self._hypervisor.maxmem_follows_target:
+            return
+        with _failing(action.domid, failures):
+            await self._hypervisor.set_maxmem(action.domid, action.maxmem_kib)
+
+    async def _write(self, writes: Sequence[WriteTarget | SendWelcome], failures: dict[int, ActionFailed]) -> None:
+        values: dict[int, dict[str, bytes]] = {}
+        for write in writes:
+            home = domain_path(write.domid)
+            if isinstance(write, SendWelcome):
+                values.setdefault(write.domid, {})[f"{home}/{WELCOME_KEY}"] = encode_welcome(write.welcome)
+            elif self._hypervisor.maxmem_follows_target:
+                with _failing(write.domid, failures):
+                    await self._hypervisor.set_target(write.domid, write.target_kib)
+            else:
+                values.setdefault(write.domid, {})[f"{home}/memory/target"] = str(write.target_kib).encode()
+        if not values:
+            return
+        try:
+            await self._xenstore.transact(partial(_write_where_alive, values))
+        except XenstoreError as error:
+            log.warning("%s", error)
+            failures |= {domid: ActionFailed(domid=domid, reason=str(error)) for domid in values}
+
+
+async def _write_where_alive(values: Mapping[int, Mapping[str, bytes]], transaction: Transaction) -> None:
+    """Write below the domains that are there; a write below one that is gone would bring its directory back to life."""
+    signs = {domid: f"{domain_path(domid)}/domid" for domid in values}
+    alive = await transaction.read_many(signs.values())
+    wanted = {path: value for domid, sign in signs.items() if sign in alive for path, value in values[domid].items()}
+    await transaction.write_many(wanted)
+    for domid, sign in signs.items():
+        welcome = f"{domain_path(domid)}/{WELCOME_KEY}"
+        if sign in alive and welcome in values[domid]:
+            await transaction.set_perms(welcome, ["n0", f"r{domid}"])
+
+
+@contextmanager
+def _failing(domid: int, failures: dict[int, ActionFailed]) -> Iterator[None]:
+    """Note a failure of the hypervisor; that the domain is gone is none."""
+    try:
+        yield
+    except NoSuchDomainError as error:
+        log.debug("domain %d is gone: %s", domid, error)
+    except HypervisorError as error:
+        log.warning("%s", error)
+        failures[domid] = ActionFailed(domid=domid, reason=str(error))
