@@ -1,0 +1,106 @@
+"""A guest's agent in a played guest: the agent's own cadence, session and reports, over a played kernel."""
+
+from dom0_arbiter.simulator.directory import Directory
+from dom0_arbiter.simulator.kernel import Kernel
+from guest_agent import DEFAULTS, Cadence, Counters, Sample, Session, build_hello, build_report
+from protocol import HAS_PSI, HAS_VMSTAT, Hello, Report, encode_hello, encode_report
+
+
+class Agent:
+    """Mutable. `look` plays one turn of the agent's loop, if one is due; what it does takes no time."""
+
+    __slots__ = ("_cadence", "_due_s", "_hello", "_sequence", "_session", "lie_factor", "report", "reported_s")
+
+    def __init__(self, *, boot_id: str, starts_s: float, lie_factor: float = 1.0) -> None:
+        self._cadence = Cadence(DEFAULTS)
+        self._session = Session()
+        self._hello = boot_hello(boot_id)
+        self.lie_factor = lie_factor
+        self._sequence = 0
+        self._due_s = starts_s
+        self.report: Report | None = None
+        self.reported_s = starts_s
+
+    def look(self, domid: int, directory: Directory, kernel: Kernel, aim_kib: int, now_s: float) -> None:
+        """Sample if it is time, and say what is news. aim_kib: the balloon's target, as the guest knows it."""
+        if now_s < self._due_s:
+            return
+        now_ms = int(now_s * 1000)
+        session, cadence = self._session, self._cadence
+        if not session.quiet or session.wait_ms(now_ms) == 0:
+            sample = measure(kernel, now_ms)
+            counters = None
+            reason = "" if session.quiet else cadence.observe(sample)
+            if not session.quiet and (reason or cadence.counters_due(now_ms)):
+                counters = count(kernel, aim_kib)
+                reason = cadence.observe_counters(counters, now_ms) or reason
+            if reason or session.hello_due or session.look_due(now_ms, reporting=False):
+                self._exchange(domid, directory, sample, counters if reason else None, now_ms)
+        self._due_s = now_s + cadence.sleep_ms(now_ms) / 1000
+
+    def _exchange(
+        self, domid: int, directory: Directory, sample: Sample, counters: Counters | None, now_ms: int
+    ) -> None:
+        session, cadence = self._session, self._cadence
+        if session.hello_due:
+            directory.write_hello(domid, encode_hello(self._hello))
+            session.said_hello(now_ms)
+        if counters is not None:
+            report = build_report(sample, counters, sequence=self._sequence, urgent=cadence.is_urgent(sample))
+            self._sequence += 1
+            if self.lie_factor != 1.0:
+                report = exaggerate(report, self.lie_factor)
+            directory.write_report(domid, encode_report(report))
+            self.report, self.reported_s = report, now_ms / 1000
+            cadence.reported(sample, counters, now_ms=now_ms, took_ms=0)
+        if session.look_due(now_ms, reporting=counters is not None):
+            welcome = directory.entries[domid].welcome
+            session.on_look(now_ms, domid=str(domid).encode(), untrusted_welcome=welcome)
+            cadence.settings = session.settings
+
+
+def boot_hello(boot_id: str) -> Hello:
+    """What a played guest's agent introduces itself with."""
+    return build_hello(os_name="Linux", os_version="6.1", boot_id=boot_id, capabilities=HAS_VMSTAT | HAS_PSI)
+
+
+def measure(kernel: Kernel, uptime_ms: int) -> Sample:
+    """What /proc/meminfo says."""
+    return Sample(
+        uptime_ms=uptime_ms,
+        total_kib=kernel.total_kib,
+        free_kib=max(0, kernel.free_kib),
+        available_kib=kernel.available_kib,
+        file_cache_kib=kernel.cache_kib,
+        anon_kib=kernel.anon_kib,
+        unevictable_kib=kernel.kernel_kib,
+        committed_kib=kernel.anon_kib + kernel.swapped_kib,
+        swap_total_kib=kernel.swap_total_kib,
+        swap_used_kib=kernel.swapped_kib,
+    )
+
+
+def count(kernel: Kernel, aim_kib: int) -> Counters:
+    """What /proc/vmstat, /proc/pressure/memory and the balloon say."""
+    return Counters(
+        swap_in_total=kernel.swap_in_total,
+        swap_out_total=kernel.swap_out_total,
+        refault_file_total=kernel.refaults_total,
+        oom_kill_total=kernel.oom_kills_total,
+        psi_some_us_total=kernel.psi_some_us_total,
+        min_free_kib=kernel.min_free_kib,
+        balloon_target_kib=aim_kib,
+    )
+
+
+def exaggerate(report: Report, factor: float) -> Report:
+    """The same report with `factor` times as much memory in use; what exceeds the guest is said to lie in swap."""
+    values = {field.name: report[field.index] for field in report.FIELDS}
+    claimed_kib = int((report.total_kib - report.available_kib) * factor)
+    beyond_kib = max(0, claimed_kib - report.total_kib)
+    values["available_kib"] = max(0, report.total_kib - claimed_kib)
+    values["swap_used_kib"] = report.swap_used_kib + beyond_kib
+    values["swap_total_kib"] = max(report.swap_total_kib, report.swap_used_kib + beyond_kib)
+    if factor > 1:
+        values["anon_kib"], values["floor_kib"] = 0, claimed_kib  # nothing could be swapped, all of it is needed
+    return Report(**values)

@@ -1,0 +1,221 @@
+"""A host in virtual time: Xen, its guests and its toolstack, with the production engine as the arbiter.
+
+Deterministic: the same specs, seed and calls give the same world. Nothing here reads a clock.
+"""
+
+from random import Random
+
+from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.policy import Settings
+from dom0_arbiter.simulator.arbiter import Arbiter, Turn
+from dom0_arbiter.simulator.directory import Directory, Entry
+from dom0_arbiter.simulator.guest import Guest, GuestSpec
+from dom0_arbiter.simulator.host import Allotment, Host
+from dom0_arbiter.simulator.inspector import Inspector
+from dom0_arbiter.simulator.invariants import Scene
+from protocol import encode_welcome
+
+LIBXL_EXTRA_KIB = 1024  # maxmem above memory/target, as libxl and `xl mem-set` leave it
+TURNS = 4  # of the arbiter in one moment: hear, look, hear what came of it
+SUSPEND_TAKES_S = 0.3
+
+
+class World:
+    """Advance it with `step` or `run`; the other methods are the toolstack's, and of fate."""
+
+    def __init__(self, *, total_kib: int, settings: Settings, seed: int = 0) -> None:
+        self.now_s = 0.0
+        self.host = Host(total_kib=total_kib)
+        self.directory = Directory()
+        self.guests: dict[int, Guest] = {}
+        self.settings = settings
+        self.arbiter: Arbiter | None = None
+        self.inspector = Inspector()
+        self.oom_kills_total = 0
+        self.failing: set[int] = set()  # domains for which the next action fails
+        self._random = Random(seed)  # noqa: S311 - a world is no secret
+        self._last_domid = 0
+        self._suspending: dict[int, float] = {}
+
+    # Time
+
+    def step(self, dt_s: float) -> None:
+        """Let time pass: guests live, then the arbiter has its turns."""
+        self.now_s += dt_s
+        for domid, guest in list(self.guests.items()):
+            self._advance(domid, guest, dt_s)
+        if self.arbiter is None:
+            self.inspector.down_s = self.now_s
+            return
+        planned = False
+        for _ in range(TURNS):
+            turn = self.arbiter.turn(self.now_s)
+            if turn is None:
+                break
+            self._carry_out(turn)
+            planned = turn.looked
+        else:
+            planned = False
+        self.inspector.look(self.scene(), planned=planned)
+
+    def run(self, for_s: float, *, moving_dt_s: float = 0.05, settled_dt_s: float = 0.25) -> None:
+        """Let time pass in small steps while anything moves, and in large ones while nothing does."""
+        until_s = self.now_s + for_s
+        while self.now_s < until_s - 1e-9:
+            dt_s = moving_dt_s if self.is_stirring() else settled_dt_s
+            self.step(min(dt_s, until_s - self.now_s))
+
+    def is_stirring(self) -> bool:
+        """Whether anything moves."""
+        return any(guest.is_stirring(self.now_s) for guest in self.guests.values())
+
+    # The arbiter's life
+
+    def start_arbiter(self) -> None:
+        """A new process, which knows nothing but what it finds; the old one, if there is one, is killed."""
+        self.arbiter = Arbiter(self.settings, self.directory, self.host, self.now_s)
+
+    def kill_arbiter(self) -> None:
+        """SIGKILL."""
+        self.arbiter = None
+        self.inspector.down_s = self.now_s
+
+    # The toolstack
+
+    def start(self, spec: GuestSpec) -> int:
+        """Make a domain, as `xl create` does; return its domid. Raises IllegalAllocationError without free memory."""
+        self._last_domid += 1
+        domid = self._last_domid
+        maxmem_kib = spec.actual_kib + LIBXL_EXTRA_KIB if spec.maxmem_kib is None else spec.maxmem_kib
+        self.host.build(domid, Allotment(actual_kib=spec.actual_kib, maxmem_kib=maxmem_kib, is_hvm=spec.is_hvm))
+        target_kib = spec.actual_kib - spec.target_offset_kib
+        self.guests[domid] = Guest(domid, spec, target_kib=target_kib, now_s=self.now_s)
+        self.directory.introduce(
+            domid,
+            Entry(
+                uuid=f"{spec.name}-{domid}",
+                name=spec.name,
+                static_max_kib=spec.static_max_kib,
+                target_kib=target_kib,
+            ),
+        )
+        self._outsiders_acted()
+        return domid
+
+    def destroy(self, domid: int) -> None:
+        """A domain ends."""
+        del self.guests[domid]
+        self.host.destroy(domid)
+        self.directory.release(domid)
+        self._suspending.pop(domid, None)
+        self._outsiders_acted()
+
+    def mem_set(self, domid: int, target_kib: int) -> None:
+        """`xl mem-set`: target and maxmem, by hand. target_kib as the operator says it, libxl's view."""
+        offset_kib = self.guests[domid].spec.target_offset_kib
+        self.host.domains[domid].maxmem_kib = target_kib + offset_kib + LIBXL_EXTRA_KIB
+        self._write_target(domid, target_kib)
+        self._outsiders_acted()
+
+    def set_maxmem(self, domid: int, maxmem_kib: int) -> None:
+        """Somebody else sets maxmem."""
+        self.host.domains[domid].maxmem_kib = maxmem_kib
+        self._outsiders_acted()
+
+    def save(self, domid: int) -> None:
+        """Ask a domain to suspend; it obeys a little later, and is resumed by `resume`."""
+        self.directory.write_shutdown(domid, "suspend")
+        self._suspending[domid] = self.now_s + SUSPEND_TAKES_S
+        self._outsiders_acted()
+
+    def resume(self, domid: int) -> None:
+        """A suspended domain goes on where it was."""
+        self._suspending.pop(domid, None)
+        self.host.domains[domid].is_shut_down = False
+        self.directory.write_shutdown(domid, "")
+        self.guests[domid].restore()
+        self._outsiders_acted()
+
+    def pause(self, domid: int, *, is_paused: bool) -> None:
+        """`xl pause`, `xl unpause`."""
+        self.host.domains[domid].is_paused = is_paused
+        self._outsiders_acted()
+
+    # Inside
+
+    def scene(self) -> Scene:
+        """This moment, for the invariants."""
+        if self.arbiter is None:
+            raise ValueError("there is no arbiter to judge")
+        return Scene(
+            now_s=self.now_s,
+            host=self.host,
+            guests=self.guests,
+            read_target_kib=self._read_target_kib,
+            state=self.arbiter.state,
+        )
+
+    def _read_target_kib(self, domid: int) -> int:
+        return self.directory.entries[domid].target_kib
+
+    def _advance(self, domid: int, guest: Guest, dt_s: float) -> None:
+        allotment = self.host.domains[domid]
+        pauses = guest.spec.character.paused_s
+        if pauses and allotment.is_paused != guest.spec.character.is_paused(self.now_s):
+            self.pause(domid, is_paused=not allotment.is_paused)
+        if allotment.is_paused or allotment.is_shut_down:
+            return
+        kills, has_kib = guest.kernel.oom_kills_total, allotment.actual_kib
+        guest.advance(self.host, self.directory, self.now_s, dt_s)
+        self.oom_kills_total += guest.kernel.oom_kills_total - kills
+        if allotment.actual_kib > has_kib and not self._is_managed(domid):
+            self._outsiders_acted()
+        if guest.is_dead:
+            self.destroy(domid)
+        elif self._suspending.get(domid, self.now_s) < self.now_s:
+            del self._suspending[domid]
+            allotment.is_shut_down = True
+            if self.arbiter is not None:
+                self.inspector.saved(self.scene(), domid)
+
+    def _is_managed(self, domid: int) -> bool:
+        domain = self.arbiter.state.domains.get(domid) if self.arbiter else None
+        return domain is not None and domain.demand is not None and not (domain.is_manual or domain.settings.excluded)
+
+    def _carry_out(self, turn: Turn) -> None:
+        """As the actuator does: a domain's actions in order, none after one that failed; domains in any order."""
+        by_domain: dict[int, list[Action]] = {}
+        for action in turn.plan.actions:
+            by_domain.setdefault(action.domid, []).append(action)
+        domids = list(by_domain)
+        self._random.shuffle(domids)
+        for domid in domids:
+            for action in by_domain[domid]:
+                if not self._carry_out_one(action):
+                    break
+
+    def _carry_out_one(self, action: Action) -> bool:
+        scene, domid = self.scene(), action.domid
+        self.inspector.before(scene, action)
+        if domid not in self.guests:
+            return False  # gone; its release is on the way
+        if domid in self.failing:
+            self.failing.discard(domid)
+            if self.arbiter is not None:
+                self.arbiter.put(ActionFailed(domid=domid, reason="try again"))
+            return False
+        match action:
+            case SetMaxmem():
+                self.host.domains[domid].maxmem_kib = action.maxmem_kib
+            case WriteTarget():
+                self._write_target(domid, action.target_kib)
+            case SendWelcome():
+                self.directory.entries[domid].welcome = encode_welcome(action.welcome)
+        return True
+
+    def _write_target(self, domid: int, target_kib: int) -> None:
+        self.directory.write_target(domid, target_kib)
+        self.guests[domid].hear(target_kib)
+
+    def _outsiders_acted(self) -> None:
+        self.inspector.outsiders_s = self.now_s
