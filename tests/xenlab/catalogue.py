@@ -1,0 +1,80 @@
+"""The scenarios by name: on which host each plays, what one run of it consists of, and how they share boots.
+
+Plain data for both sides: the host plans boots by it, the driver in dom0 builds hosts and plays runs by it.
+"""
+
+from dataclasses import dataclass
+
+SLACK_MIB = 64
+# What `spike` may hold at T0, and what the release is judged by (MiB).
+SPIKER_AT_START_MIB = 300
+FREE_TOLERANCE_MIB = 16
+# At T0 Xen has at most slack, the MiB of maxmem above every managed guest's target (promised to it, by invariants A and
+# B together) and this much free: the least that a growth may bring each guest is 1 MiB, so that much may lie about.
+MARGIN_MIB = 1
+FREE_AT_START_MIB = 3
+OTHERS = "others act"  # the mark that a scenario leaves when it plays the operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostShape:
+    """One emulated host: three equal guests that the arbiter manages and a control guest that it does not."""
+
+    guest_mib: int  # what each managed guest starts with
+    static_max_mib: int
+    managed_mib: int  # the managed guests' memory and Xen's free memory together, slack included
+    guest_type: str = "pv"
+    zram_mib: int = 0  # swap in each managed guest
+    weights: tuple[int, int, int] = (256, 256, 256)
+    surplus: str = "spread"
+    dom0_cpu_weight: int = 256  # Xen's default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One scenario; a run plays every variant once, each as a run of its own."""
+
+    name: str
+    shape: HostShape
+    boot: str  # scenarios with the same word here share a boot
+    variants: tuple[str, ...] = ("",)
+    ci_runs: int = 1
+    gating: bool = True
+    default: bool = True  # played when nothing is named
+
+
+SMALL = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB)
+# Two guests that hold 450 MiB need about 560 MiB each, a third that touches 304 MiB about 450; the rest is idle.
+WIDE = HostShape(guest_mib=400, static_max_mib=1024, managed_mib=1792)
+# Two guests that swap, each page a dear thing under emulation, would leave dom0 a third of the one pCPU.
+CONTENDED = HostShape(
+    guest_mib=256,
+    static_max_mib=768,
+    managed_mib=3 * 256 + SLACK_MIB,
+    zram_mib=512,
+    weights=(256, 768, 256),
+    dom0_cpu_weight=4096,
+)
+# Where domains leave and come back, what they leave is kept for them: reservations are for those who ask for them.
+KEPT_FREE = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, surplus="keep-free")
+SMALL_PVH = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, guest_type="pvh")
+# From a pace that leaves the arbiter a second for each 10 MiB to more than an emulated guest can touch (MiB/s).
+SWEPT_MIB_S = ("10", "20", "30", "40", "50")
+
+SCENARIOS = (
+    Scenario(name="spike", shape=SMALL, boot="spike", ci_runs=3),
+    Scenario(name="spike-shared", shape=SMALL, boot="spike", variants=("shared", "tmpfs")),
+    Scenario(name="spike-wide", shape=WIDE, boot="wide"),
+    Scenario(name="contention", shape=CONTENDED, boot="contention"),
+    Scenario(name="arbiter-killed", shape=SMALL, boot="faults"),
+    Scenario(name="xenstored-stalled", shape=SMALL, boot="faults"),
+    Scenario(name="spike-fast", shape=SMALL, boot="spike"),
+    Scenario(name="save-restore", shape=KEPT_FREE, boot="lifecycle", variants=("shrinks", "grows")),
+    Scenario(name="reboot", shape=KEPT_FREE, boot="lifecycle"),
+    Scenario(name="mem-set-by-operator", shape=SMALL, boot="faults"),
+    Scenario(name="spike-pvh", shape=SMALL_PVH, boot="pvh", gating=False, default=False),
+    Scenario(
+        name="rate-sweep", shape=SMALL, boot="sweep", variants=SWEPT_MIB_S, ci_runs=10, gating=False, default=False
+    ),
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,0 +1,25 @@
+"""What each scenario does, one module per kind; a scenario plays one run into a `Run` and judges nothing.
+
+A scenario may import anything of the driver. `PLAYS` names them for the plan.
+"""
+
+from collections.abc import Callable
+
+from tests.xenlab.driver.lab import Lab
+from tests.xenlab.driver.run import Run
+from tests.xenlab.driver.scenarios import contention, faults, lifecycle, spike
+
+PLAYS: dict[str, Callable[[Lab, Run], None]] = {
+    "spike": spike.play_spike,
+    "spike-shared": spike.play_spike,
+    "spike-fast": spike.play_spike,
+    "spike-wide": spike.play_wide,
+    "spike-pvh": spike.play_spike,
+    "rate-sweep": spike.play_sweep,
+    "contention": contention.play_contention,
+    "arbiter-killed": faults.play_arbiter_killed,
+    "xenstored-stalled": faults.play_xenstored_stalled,
+    "mem-set-by-operator": faults.play_mem_set,
+    "save-restore": lifecycle.play_save_restore,
+    "reboot": lifecycle.play_reboot,
+}

@@ -1,0 +1,109 @@
+"""Guests are saved, restored and rebooted while their memory moves."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.xenlab.driver.console import wait_until
+from tests.xenlab.driver.guests import Guest
+from tests.xenlab.driver.hypervisor import GuestFailed, xl
+from tests.xenlab.driver.lab import SHARED, Lab
+from tests.xenlab.driver.run import InvalidStart, Run
+from tests.xenlab.driver.scenarios.stage import (
+    MOVING_KIB,
+    TOUCHED_WITHIN_S,
+    begin,
+    finish,
+    is_managed,
+    wait_managed,
+)
+
+SAVE_WITHIN_S = 240.0
+BACK_WITHIN_S = 120.0
+MOTION_WITHIN_S = 60.0
+MANAGED_WITHIN_S = 20.0  # less than a heartbeat: it is heard because it says hello
+SQUEEZED_BY_MIB = 16
+IMAGE = SHARED / "saved-guest"
+PIPE = Path("/run/saved-guest")
+
+
+def play_save_restore(lab: Lab, run: Run) -> None:
+    """A guest is saved as it shrinks, or as it grows; it comes back whole and is managed again.
+
+    Its growth is that for a program which has touched all it wants: libxl takes memory/target down for the image before
+    it asks the guest to suspend, so a guest that is given more in between cannot be restored, and no arbiter can see
+    that moment.
+    """
+    wait_managed(lab)
+    guest = lab.guests["g1"]
+    begin(lab, run)
+    keeper = guest.start("touch private 40 hold=86400 walk=4")
+    keeper.wait_touched(TOUCHED_WITHIN_S)
+    if run.variant == "shrinks":
+        guest.ask("touch private 250 rate=60 hold=6", timeout_s=TOUCHED_WITHIN_S)
+        _save_and_restore(lab, run, guest, lambda: lab.size_kib(guest) - lab.targets_kib()[guest.name] > MOVING_KIB)
+    else:
+        before_kib = lab.size_kib(guest)
+        grower = guest.start("touch private 120 hold=20")
+        grower.wait_touched(TOUCHED_WITHIN_S)
+        _save_and_restore(lab, run, guest, lambda: lab.targets_kib()[guest.name] - before_kib > MOVING_KIB)
+        run.program("grower", guest, grower.command, grower.wait(TOUCHED_WITHIN_S))
+    run.claim("the program that held memory throughout still runs", not keeper.done)
+    guest.shell("pkill lab-touch")
+    finish(lab, run)
+
+
+def _save_and_restore(lab: Lab, run: Run, guest: Guest, moves: Callable[[], bool]) -> None:
+    run.claim(f"memory was moving as {guest.name} was saved", wait_until(moves, MOTION_WITHIN_S, 0.02))
+    run.facts["at_save"] = {"target_kib": lab.targets_kib()[guest.name], "mem_kib": lab.size_kib(guest)}
+    run.mark("save")
+    _save(guest)
+    run.mark("saved")
+    guest.detach()
+    try:
+        xl("restore", str(IMAGE), timeout_s=SAVE_WITHIN_S)
+    finally:
+        IMAGE.unlink()
+    guest.attach()
+    run.mark("restored")
+    is_managed(lab, run, guest, MANAGED_WITHIN_S)
+
+
+def _save(guest: Guest) -> None:
+    """Through a pipe: the shared folder's file system cannot write from pages that xl has mapped of a guest."""
+    os.mkfifo(PIPE)
+    try:
+        with IMAGE.open("wb") as image, subprocess.Popen(["cat", PIPE], stdout=image) as copier:
+            try:
+                xl("save", guest.name, str(PIPE), timeout_s=SAVE_WITHIN_S)
+            except GuestFailed:
+                copier.kill()
+                raise
+    finally:
+        PIPE.unlink()
+
+
+def play_reboot(lab: Lab, run: Run) -> None:
+    """A guest squeezed below its configured size is rebooted: it starts at what it had, and is managed again."""
+    guest = lab.guests["g2"]
+    wait_managed(lab)
+    squeezed_kib = lab.targets_kib()[guest.name]
+    if squeezed_kib > (lab.shape.guest_mib - SQUEEZED_BY_MIB) * 1024:
+        raise InvalidStart(f"T0: {guest.name} has {squeezed_kib >> 10} MiB, which is not squeezed")
+    begin(lab, run)
+    run.facts["squeezed_kib"] = squeezed_kib
+    before = guest.domid
+    run.mark("reboot")
+    xl("reboot", guest.name)
+    guest.detach()
+    if not wait_until(lambda: lab.xen.domid_of(guest.name) not in (None, before), BACK_WITHIN_S, 0.5):
+        raise GuestFailed(f"{guest.name}: not back {BACK_WITHIN_S:.0f} s after a reboot was asked for")
+    guest.attach()
+    run.mark("back")
+    run.facts["stats_before"][guest.name] = guest.stat()  # its counters began anew
+    lab.start_agents(guest)
+    is_managed(lab, run, guest, MANAGED_WITHIN_S)
+    time.sleep(2.0)
+    finish(lab, run)

@@ -1,0 +1,99 @@
+"""What each guest's share of a contended host is, from what programs asked for and guests' own counters alone.
+
+The budget is everything that is managed, less slack and each guest's margin. A guest asks for its working set: what it
+could not give up before (MemTotal − MemAvailable, with what Xen gave it beyond MemTotal) and what its program touches.
+"""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.xenlab.catalogue import MARGIN_MIB, SLACK_MIB
+from tests.xenlab.timeline import Timeline
+
+SPIKE = "spike"  # the mark from which the time to a share counts
+JUDGED_FROM_S, JUDGED_UNTIL_S = 10.0, 12.0
+SHARE_TOLERANCE = 0.10
+WRONG_PAGES_RATIO = 0.01
+PAGE_KIB = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One guest's; `had_kib` is the median of Xen's figure while it was judged."""
+
+    domain: str
+    weight: int
+    asked_kib: int
+    share_kib: int
+    had_kib: int | None
+
+
+def divide(budget_kib: int, asks: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """Weighted max-min over (weight, asked KiB): who gets less than it asks has as much per weight as anybody else."""
+    shares: dict[str, int] = {}
+    left_kib, waiting = budget_kib, dict(asks)
+    while waiting:
+        weights = sum(weight for weight, _ in waiting.values())
+        content = {name: kib for name, (weight, kib) in waiting.items() if kib * weights <= weight * left_kib}
+        if not content:
+            return shares | {name: weight * left_kib // weights for name, (weight, _) in waiting.items()}
+        shares |= content
+        left_kib -= sum(content.values())
+        waiting = {name: ask for name, ask in waiting.items() if name not in content}
+    return shares
+
+
+def compute_shares(timeline: Timeline) -> list[Share]:
+    """Everybody's share in a run that has asked for more than there is; nothing for other runs."""
+    facts = timeline.facts
+    start_s = next((at_s for name, at_s in timeline.marks if name == SPIKE), None)
+    before = timeline.sample_at(timeline.t0_s) if timeline.t0_s is not None else None
+    if start_s is None or before is None:
+        return []
+    asks = {}
+    for name, weight in facts["weights"].items():
+        stat = facts["stats_before"][name]
+        offset_kib = before.domains[timeline.domids[name]].mem_kib - stat["MemTotal"]
+        used_kib = stat["MemTotal"] - stat["MemAvailable"]
+        asks[name] = (weight, offset_kib + used_kib + facts["asked_kib"].get(name, 0))
+    budget_kib = facts["managed_kib"] - (SLACK_MIB + MARGIN_MIB * len(asks)) * 1024
+    shares = divide(budget_kib, asks)
+    judged = {
+        name: timeline.sizes(timeline.domids[name], from_s=start_s + JUDGED_FROM_S, until_s=start_s + JUDGED_UNTIL_S)
+        for name in asks
+    }
+    return [
+        Share(
+            domain=name,
+            weight=weight,
+            asked_kib=asked_kib,
+            share_kib=shares[name],
+            had_kib=int(statistics.median(kib for _, kib in judged[name])) if judged[name] else None,
+        )
+        for name, (weight, asked_kib) in asks.items()
+    ]
+
+
+def judge_shares(timeline: Timeline, shares: list[Share]) -> list[str]:
+    """What is wrong: a share missed by more than 10 % by those who contend, a bystander who swaps or refaults."""
+    wrong = []
+    for share in shares:
+        if share.domain in timeline.facts["asked_kib"]:
+            off_kib = abs((share.had_kib or 0) - share.share_kib)
+            if off_kib > SHARE_TOLERANCE * share.share_kib:
+                wrong.append(f"{share.domain} has {share.had_kib} KiB, its share is {share.share_kib} KiB")
+            continue
+        before = timeline.facts["stats_before"][share.domain]
+        after = timeline.facts.get("stats_contended", {}).get(share.domain, before)  # a run that was lost has none
+        swapped_in, swapped_out = (after[key] - before[key] for key in ("pswpin", "pswpout"))
+        refaults = sum(
+            after[f"workingset_refault_{kind}"] - before[f"workingset_refault_{kind}"] for kind in ("file", "anon")
+        )
+        pages = (share.had_kib or 0) // PAGE_KIB
+        # What is swapped out and never missed was no working set: Linux does that with a page or two of any idle guest.
+        if swapped_in or swapped_out > WRONG_PAGES_RATIO * pages:
+            wrong.append(f"{share.domain} swapped {swapped_in} pages in, {swapped_out} of {pages} out")
+        if refaults > WRONG_PAGES_RATIO * pages:
+            wrong.append(f"{share.domain} refaulted {refaults} pages of {pages}")
+    return wrong
