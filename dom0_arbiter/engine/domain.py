@@ -138,6 +138,7 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
         floor_kib=min(demand.floor_kib, top_kib),
         working_set_kib=min(demand.working_set_kib, top_kib),
         need_kib=min(demand.need_kib, top_kib),
+        surge_kib=min(demand.surge_kib, top_kib),
         comfort_kib=min(demand.comfort_kib, top_kib),
         ceiling_kib=top_kib,
         least_kib=balloon.target_kib if domain.is_provisional else demand.least_kib,

@@ -10,10 +10,12 @@ PAGE_KIB = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """A domain whose memory the arbiter may move. 0 <= floor <= working set <= need <= comfort <= ceiling, KiB.
+    """A domain whose memory the arbiter may move. 0 <= floor <= working set <= need <= surge <= comfort <= ceiling.
 
-    `need` is the working set and one headroom: below it, the domain is short. `least_kib` is how far its last report
-    licenses a shrink; `held_kib` what it holds or may take, max(actual, maxmem) less the margin.
+    All in KiB. `need` is the working set and one headroom: below it, the domain is short. `surge` is what a domain that
+    grows will ask for next, the need of one at rest; `comfort` what one keeps while nobody needs it more. `least_kib`
+    is how far its last report licenses a shrink; `held_kib` what it holds or may take, max(actual, maxmem) less the
+    margin.
     """
 
     domid: int
@@ -25,6 +27,7 @@ class Party:
     floor_kib: int
     working_set_kib: int
     need_kib: int
+    surge_kib: int
     comfort_kib: int
     ceiling_kib: int
     least_kib: int
@@ -39,22 +42,22 @@ class Party:
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
-    Floors first, then working sets, then comfort, then (if `spread`) everything up to the ceilings; `pool_kib` is left
-    over before comfort is served. Within floors, working sets and the surplus, the whole of what a domain gets is
-    weighed, so that nobody gains by being large; within comfort only what is added, so that headroom is shared as
-    headroom.
+    Floors first, then working sets, then surges, then comfort, then (if `spread`) everything up to the ceilings;
+    `pool_kib` is left over before surges are served. Within floors, working sets and the surplus, the whole of what a
+    domain gets is weighed, so that nobody gains by being large; within surge and comfort only what is added to the
+    working set, so that headroom is shared as headroom.
     """
     nothing = [0] * len(parties)
     floors = counted_floors(parties, budget_kib)
     working_sets = [max(floor, p.working_set_kib) for floor, p in zip(floors, parties, strict=True)]
-    comforts = [p.comfort_kib for p in parties]
-    ceilings = [p.ceiling_kib for p in parties]
     shares = _tier(parties, nothing, floors, budget_kib, origins=nothing)
     shares = _tier(parties, shares, working_sets, budget_kib, origins=nothing)
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
-    shares = _tier(parties, shares, comforts, beyond_kib, origins=shares)
+    headroom_from = shares
+    shares = _tier(parties, shares, [p.surge_kib for p in parties], beyond_kib, origins=headroom_from)
+    shares = _tier(parties, shares, [p.comfort_kib for p in parties], beyond_kib, origins=headroom_from)
     if spread:
-        shares = _tier(parties, shares, ceilings, beyond_kib, origins=nothing)
+        shares = _tier(parties, shares, [p.ceiling_kib for p in parties], beyond_kib, origins=nothing)
     return [share - share % PAGE_KIB for share in shares]
 
 

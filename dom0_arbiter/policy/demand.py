@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from protocol import Report
 
 REACTION_S = 1.0  # from a report to memory in the guest, the donors' shrinks included
-COMFORT_HEADROOMS = 2  # beyond need, what a domain that grows is given at a time: each step costs time and writes
+SURGE_REACTIONS = 2  # beyond need, what a domain that grows is given at a time: each step costs time and writes
+COMFORT_HEADROOMS = 2  # beyond need, what a domain at rest keeps while nobody needs it more
+BURST_HALF_LIFE_S = 10.0  # growth counts as part of one burst for about so long
 GROWTH_HALF_LIFE_S = 10.0  # how fast a past burst of growth is forgotten
 GROWTH_WINDOW_S = 0.1  # shorter spans between reports are too noisy to divide by
 SWAPPED_HALF_LIFE_S = 60.0  # swapped memory that nobody asks for stops counting as working set at this pace
@@ -30,15 +32,22 @@ class History:
     anchor: Report  # an earlier report, or the same: what growth is measured from
     pressed_s: float  # when it last swapped or stalled; when first heard of, for what came before is not known
     growth_kib_s: float = 0.0  # the fastest growth of used memory, decayed
+    calm_kib: float = 0.0  # used memory before the present burst: it falls at once, and rises slowly
+
+    @property
+    def burst_kib(self) -> int:
+        """What the present burst has brought so far."""
+        return max(0, int(used_kib(self.report) - self.calm_kib))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Levels of memory, Xen's view, KiB; the first four in ascending order. See `Party` for the words."""
+    """Levels of memory, Xen's view, KiB; the first five in ascending order. See `Party` for the words."""
 
     floor_kib: int
     working_set_kib: int
     need_kib: int
+    surge_kib: int
     comfort_kib: int
     least_kib: int
 
@@ -55,7 +64,7 @@ def used_kib(report: Report) -> int:
 def observe_report(history: History | None, report: Report, now_s: float) -> History:
     """Fold a report into the history. A report that is not newer on the guest's own clock starts a new history."""
     if history is None or report.uptime_ms <= history.report.uptime_ms:
-        return History(report=report, arrived_s=now_s, anchor=report, pressed_s=now_s)
+        return History(report=report, arrived_s=now_s, anchor=report, pressed_s=now_s, calm_kib=used_kib(report))
     before = history.report
     elapsed_s = (report.uptime_ms - before.uptime_ms) / 1000
     growth_kib_s = history.growth_kib_s * 0.5 ** (elapsed_s / GROWTH_HALF_LIFE_S)
@@ -64,6 +73,8 @@ def observe_report(history: History | None, report: Report, now_s: float) -> His
     if span_s >= GROWTH_WINDOW_S:
         growth_kib_s = max(growth_kib_s, (used_kib(report) - used_kib(anchor)) / span_s)
         anchor = report
+    rising = 1 - 0.5 ** (elapsed_s / BURST_HALF_LIFE_S)
+    calm_kib = min(history.calm_kib + max(0.0, used_kib(before) - history.calm_kib) * rising, used_kib(report))
     swapped = report.swap_in_total > before.swap_in_total or report.swap_out_total > before.swap_out_total
     stalled = report.psi_some_us_total - before.psi_some_us_total > STALL_RATIO * elapsed_s * 1_000_000
     return History(
@@ -71,6 +82,7 @@ def observe_report(history: History | None, report: Report, now_s: float) -> His
         arrived_s=now_s,
         anchor=anchor,
         growth_kib_s=growth_kib_s,
+        calm_kib=calm_kib,
         pressed_s=now_s if swapped or stalled else history.pressed_s,
     )
 
@@ -80,11 +92,9 @@ def urgent_kib(static_max_kib: int) -> int:
     return min(max(static_max_kib // URGENT_DIVISOR, URGENT_MIN_KIB), URGENT_MAX_KIB)
 
 
-def headroom_kib(history: History, static_max_kib: int) -> int:
-    """Room for the growth of one reaction time, at the fastest pace seen lately; at most what is used already."""
-    least_kib = urgent_kib(static_max_kib)
-    grown_kib = int(history.growth_kib_s * REACTION_S)
-    return max(least_kib, min(grown_kib, used_kib(history.report)))
+def growth_kib(history: History) -> int:
+    """What one reaction time brings at the fastest pace seen lately; at most what is used already."""
+    return min(int(history.growth_kib_s * REACTION_S), used_kib(history.report))
 
 
 def estimate_demand(
@@ -95,22 +105,31 @@ def estimate_demand(
     The floor leaves out half of what swap can still take (zram and zswap keep about half of what they are given). The
     working set contains what is in swap, halved for every minute without swapping or stalls. `least_kib` takes half of
     what the report says could be taken, less a reserve: each report licenses one such step, and since that is computed
-    from the report's own figures, an old report licenses nothing new.
+    from the report's own figures, an old report licenses nothing new. The surge of a guest that grows lets its burst go
+    on for as much as it has brought: so one of any size is met in few steps, each about twice the one before.
     """
     report = history.report
     used = used_kib(report)
     swappable_kib = min(report.anon_kib, report.swap_total_kib - report.swap_used_kib) // 2
     idle_halvings = min((now_s - history.pressed_s) // SWAPPED_HALF_LIFE_S, 40)
     swapped_kib = report.swap_used_kib >> int(idle_halvings)
-    headroom = headroom_kib(history, static_max_kib)
+    growth, headroom = growth_kib(history), urgent_kib(static_max_kib)
 
     def level(kib: int, at_least: int) -> int:
         return min(max(kib, at_least), ceiling_kib)
 
     floor = level(offset_kib + max(used - swappable_kib, report.floor_kib), dynamic_min_kib)
     working_set = level(offset_kib + used + swapped_kib, floor)
-    need = level(working_set + headroom, working_set)
-    comfort = level(need + COMFORT_HEADROOMS * headroom, need)
+    need = level(working_set + max(growth, headroom), working_set)
+    surge = level(need + max(SURGE_REACTIONS * growth, history.burst_kib), need)
+    comfort = level(need + COMFORT_HEADROOMS * headroom, surge)
     spare_kib = report.available_kib + swappable_kib - DONOR_RESERVE_KIB
     least = max(dynamic_min_kib, offset_kib + report.total_kib - max(spare_kib, 0) // 2)
-    return Demand(floor_kib=floor, working_set_kib=working_set, need_kib=need, comfort_kib=comfort, least_kib=least)
+    return Demand(
+        floor_kib=floor,
+        working_set_kib=working_set,
+        need_kib=need,
+        surge_kib=surge,
+        comfort_kib=comfort,
+        least_kib=least,
+    )

@@ -82,7 +82,7 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
         lacking_kib = sum(wants) + overdrawn_kib - free_kib - coming_kib
-        can_wait = overdrawn_kib == 0 and not any(map(_lacks_working_set, parties))
+        can_wait = overdrawn_kib == 0 and not any(map(_is_strained, parties))
         if can_wait and min(lacking_kib, sum(gives)) < max(CHUNK_KIB, sum(wants) // 4):
             lacking_kib = 0  # it grows: one step later instead of two now
     else:
@@ -111,12 +111,13 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
 
 
 def _is_pressing(party: Party, want_kib: int) -> bool:
-    """Whether a domain cannot wait: any lack of working set, or so much headroom that a step is worth two writes."""
-    return party.is_short and want_kib >= (MOVE_MIN_KIB if _lacks_working_set(party) else CHUNK_KIB)
+    """Whether a domain cannot wait: strained, or short of so much headroom that a step is worth two writes."""
+    return party.is_short and want_kib >= (MOVE_MIN_KIB if _is_strained(party) else CHUNK_KIB)
 
 
-def _lacks_working_set(party: Party) -> bool:
-    return party.target_kib < party.working_set_kib
+def _is_strained(party: Party) -> bool:
+    """Whether half of its headroom is gone, or more: the other half lasts no longer than one step takes."""
+    return 2 * (party.target_kib - party.working_set_kib) < party.need_kib - party.working_set_kib
 
 
 def _keeps(parties: Sequence[Party], shares: Sequence[int]) -> list[Move]:
@@ -161,7 +162,7 @@ def _grows(
 ) -> list[Move]:
     """Hand out what is free now, working sets first, to as many of those below their share as get a chunk each.
 
-    A domain that has its working set waits for half of what it wants, if more is coming: each step costs two writes.
+    A domain that is not strained waits for half of what it wants, if more is coming: each step costs two writes.
     """
     growing = [(p, share) for p, share, want in zip(parties, shares, wants, strict=True) if want]
     growing.sort(key=lambda pair: (pair[0].target_kib - min(pair[0].working_set_kib, pair[1])) / pair[0].weight)
@@ -169,7 +170,7 @@ def _grows(
     moves = []
     for (p, share), to_kib in zip(growing, _now(growing, free_kib), strict=True):
         gets_kib, want_kib = to_kib - p.target_kib, share - p.target_kib
-        waits = more_comes and not _lacks_working_set(p)
+        waits = more_comes and not _is_strained(p)
         step_kib = min(want_kib, max(chunk_kib, want_kib // 2) if waits else chunk_kib)
         if gets_kib >= max(PAGE_KIB, step_kib - PAGE_KIB):
             reason = f"gets {_mib(gets_kib)}: its share is {_mib(share)}, it needs {_mib(p.need_kib)}"

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import resource
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -20,8 +22,9 @@ from dom0_arbiter.xen import Hypervisor, HypervisorError, Xenstore, sample_dom0
 
 log = logging.getLogger("aerostat.arbiter")
 
-# After a look at the hypervisor, rest for a multiple of what it and its consequences took, so that dom0 has time for
-# others: where a look is dear (an emulated or a starved host), watching balloons move takes a seventh of its time.
+# After a look at the hypervisor, rest for a multiple of the CPU time that it and its consequences took, so that dom0
+# has time for others: where a look is dear (on an emulated host), watching balloons move takes a seventh of its time.
+# CPU time, because an arbiter that had to wait for its turn on a starved host is needed the more.
 PAUSE_RATIO = 1.0  # at least, even where news calls for a look at once
 WATCHING_PAUSE_RATIO = 6.0
 HYPERVISOR_RETRY_S = 1.0
@@ -89,16 +92,16 @@ class Arbiter:
             with trio.move_on_at(max(look_at_s, rested_at_s)):
                 await self.inbox.wait()
             events = self.inbox.take()
-            began_s = trio.current_time()
-            is_look = began_s >= max(look_at_s, rested_at_s)
+            is_look = trio.current_time() >= max(look_at_s, rested_at_s)
+            before_s = _cpu_s()
             if is_look:
                 events += await self._look()
             plan = await self._step(events)
+            used_s = _cpu_s() - before_s
             ended_s = trio.current_time()
             if is_look:
-                took_s = ended_s - began_s
-                rested_at_s = ended_s + PAUSE_RATIO * took_s
-                look_at_s = ended_s + max(plan.look_again_s, WATCHING_PAUSE_RATIO * took_s)
+                rested_at_s = ended_s + PAUSE_RATIO * used_s
+                look_at_s = ended_s + max(plan.look_again_s, WATCHING_PAUSE_RATIO * used_s)
             elif plan.look_again_s == 0:
                 look_at_s = ended_s
 
@@ -126,3 +129,9 @@ class Arbiter:
         while True:
             notify("WATCHDOG=1", f"STATUS=managing {len(self.state.domains)} domains")
             await trio.sleep(NOTIFY_S)
+
+
+def _cpu_s() -> float:
+    """CPU time that we have used, and the programs that we have run (xl, where there is no binding)."""
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time() + programs.ru_utime + programs.ru_stime

@@ -62,3 +62,10 @@ def test_shares_are_whole_pages_within_the_budget(wants: list[tuple[int, int, in
     shares = allocate(parties, 1_000_003, 0, spread=True)
     assert all(share % 4 == 0 for share in shares)
     assert sum(shares) <= 1_000_003
+
+
+def test_who_grows_gets_its_surge_before_others_keep_their_comfort() -> None:
+    grower = party(1, target=256, working_set=200, surge=160)
+    idle = party(2, target=256, working_set=100)
+    shares = allocate([grower, idle], 512 * MIB, 0, spread=True)
+    assert shares == [380 * MIB, 132 * MIB]

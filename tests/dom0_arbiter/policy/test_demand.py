@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dom0_arbiter.policy import Demand, History, estimate_demand, observe_report
-from dom0_arbiter.policy.demand import DONOR_RESERVE_KIB, headroom_kib, urgent_kib
+from dom0_arbiter.policy.demand import DONOR_RESERVE_KIB, urgent_kib
 from protocol import Report
 
 MIB = 1024
@@ -42,6 +42,7 @@ def test_levels_ascend_from_what_is_used_in_xens_view() -> None:
     demand = demand_of(history_of(report()))
     assert demand.floor_kib == demand.working_set_kib == OFFSET_KIB + 94 * MIB
     assert demand.need_kib == demand.working_set_kib + urgent_kib(STATIC_MAX_KIB)
+    assert demand.surge_kib == demand.need_kib
     assert demand.comfort_kib == demand.need_kib + 2 * urgent_kib(STATIC_MAX_KIB)
 
 
@@ -51,16 +52,30 @@ def test_shared_memory_is_used_memory_although_the_kernel_counts_it_as_cached() 
 
 
 def test_a_growing_guest_gets_headroom_for_the_time_it_takes_to_serve_it() -> None:
-    slow = history_of(report(), report(at_s=2.0, available=90))
-    fast = history_of(report(), report(at_s=2.0, available=30))
-    assert headroom_kib(slow, STATIC_MAX_KIB) == urgent_kib(STATIC_MAX_KIB)
-    assert headroom_kib(fast, STATIC_MAX_KIB) == 70 * MIB
+    slow = demand_of(history_of(report(), report(at_s=2.0, available=90)))
+    fast = demand_of(history_of(report(), report(at_s=2.0, available=30)))
+    assert slow.need_kib == slow.working_set_kib + urgent_kib(STATIC_MAX_KIB)
+    assert fast.need_kib == fast.working_set_kib + 70 * MIB
+    assert fast.surge_kib == fast.comfort_kib == fast.need_kib + 2 * 70 * MIB
 
 
 def test_a_burst_is_forgotten_by_halves() -> None:
     burst = (report(), report(at_s=2.0, available=20))
     later = history_of(*burst, report(at_s=12.0, available=20))
     assert later.growth_kib_s == pytest.approx(40 * MIB)
+
+
+def test_a_surge_lets_a_burst_go_on_for_as_much_as_it_has_brought() -> None:
+    steady = [report(at_s=1.0 + n, available=180 - 20 * n) for n in range(9)]
+    burst = demand_of(history_of(*steady))
+    assert burst.surge_kib - burst.need_kib > 120 * MIB
+    calm = demand_of(history_of(*steady, report(at_s=200.0, available=20), report(at_s=400.0, available=20)))
+    assert calm.surge_kib == calm.need_kib
+
+
+def test_a_burst_that_ended_is_no_burst() -> None:
+    ended = history_of(report(), report(at_s=2.0, available=20), report(at_s=3.0, available=100))
+    assert ended.burst_kib == 0
 
 
 def test_growth_between_reports_that_follow_closely_is_measured_over_a_longer_span() -> None:

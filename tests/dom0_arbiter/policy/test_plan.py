@@ -88,3 +88,9 @@ def test_growth_waits_for_half_of_what_is_wanted_if_more_is_coming_and_nothing_i
     assert moves_mib(comfortable, room(25), coming=23)[1] == 25
     lacking = [party(1, target=256, working_set=300), party(2, target=256, working_set=100)]
     assert moves_mib(lacking, room(16), coming=92)[1] == 16
+
+
+def test_a_domain_that_has_used_half_its_headroom_does_not_wait_for_more() -> None:
+    """It was killed so in the lab: 9 MiB above its working set, 35 MiB free, and half of what it wanted awaited."""
+    strained = [party(1, target=256, working_set=247), party(2, target=256, working_set=100)]
+    assert moves_mib(strained, room(16), coming=60)[1] == 16

@@ -66,6 +66,13 @@ class Arbiter:
         """None while it runs."""
         return None if self._process is None else self._process.poll()
 
+    @property
+    def pid(self) -> int:
+        """Its process; ValueError where none was started."""
+        if self._process is None:
+            raise ValueError("the arbiter was not started")
+        return self._process.pid
+
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request over its admin socket; OSError or ValueError where it does not answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

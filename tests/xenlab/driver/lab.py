@@ -1,6 +1,7 @@
 """The host as scenarios see it: three managed guests, a control guest, the arbiter, and the recorder over them all."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.xenlab.driver.hypervisor import GuestFailed, Xen
 from tests.xenlab.driver.recorder import Recorder
 
 SHARED = Path("/lab")
+XENSTORED_PID = Path("/run/xenstored.pid")
 MANAGED = ("g1", "g2", "g3")
 CONTROL = "control"
 BALLAST_STEP_WITHIN_S = 30.0
@@ -142,6 +144,12 @@ class Lab:
             "guests": {guest.name: guest.described() for guest in self.all_guests},
         }
 
+    def dom0_cpu_s(self) -> dict[str, float]:
+        """CPU time that dom0's programs have had: the arbiter under test, xenstored, and the lab's own recorder."""
+        own = time.process_time()
+        pids = {"arbiter": self.arbiter.pid, "xenstored": int(XENSTORED_PID.read_text())}
+        return {"recorder": own} | {name: _cpu_s(pid) for name, pid in pids.items()}
+
     def save_logs(self) -> None:
         """Bring the logs to where the host can read them."""
         shutil.copy(self.arbiter.log, SHARED / "aerostatd.log")
@@ -154,6 +162,6 @@ class Lab:
         (SHARED / "agents.json").write_text(json.dumps(logs, indent=1))
 
 
-def now_s() -> float:
-    """CLOCK_REALTIME, as in every record."""
-    return time.time()
+def _cpu_s(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # proc(5): utime, stime
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

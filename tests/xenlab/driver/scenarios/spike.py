@@ -64,12 +64,13 @@ def _spike(lab: Lab, run: Run, command: str, *, at_start_mib: int = SPIKER_AT_ST
 
     begin(lab, run)
     spiker_command = f"{command} hold={HOLD_S}"
-    cpu_before_s = lab.xen.cpu_s()
+    cpu_before_s, dom0_before_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     job = spiker.start(spiker_command)
     job.wait_touched(TOUCHED_WITHIN_S)
-    cpu_after_s = lab.xen.cpu_s()
+    cpu_after_s, dom0_after_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     # Who the pCPU worked for while the program touched: what it waited for that was not memory.
     run.facts["cpu_s"] = {domid: round(cpu_after_s[domid] - cpu_before_s[domid], 2) for domid in cpu_before_s}
+    run.facts["dom0_cpu_s"] = {name: round(dom0_after_s[name] - dom0_before_s[name], 2) for name in dom0_before_s}
     answer = job.wait(TOUCHED_WITHIN_S)
     run.program("spiker", spiker, spiker_command, answer)
     released_s = time.time()
