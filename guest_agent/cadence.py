@@ -20,6 +20,9 @@ REST_INTERVALS = 4
 """The shortest sleep of a guest at rest, and the longest of one whose size moves, in least intervals."""
 SIZE_MEMORY_MS = 500
 """A guest whose size moved this recently is still moving: a balloon pauses between its steps."""
+SIZE_RATIO = 8
+"""A balloon that stands is news at once when it moved by 1/8 of what was available: of that, dom0 may take a half with
+each report. One that moves by less, and pauses, is news when it has stood for SIZE_MEMORY_MS."""
 STEP_RATIO = 6
 """Use that moved by less than 1/6 of the headroom is no news: so a filling guest speaks at geometric steps of it."""
 URGENT_STEP_RATIO, URGENT_STEP_LEAST_KIB = 8, 512
@@ -104,7 +107,13 @@ class Cadence:
         # Use, not what is available: a balloon on its way moves that all the time, and dom0 knows, for it asked.
         if abs(_used_kib(sample) - _used_kib(said)) >= step_kib:
             return "used"
-        if sample.total_kib != said.total_kib and self._settled:
+        moved_kib = abs(sample.total_kib - said.total_kib)
+        still_ms = sample.uptime_ms - self._size_moved_ms
+        if (
+            moved_kib
+            and self._settled
+            and (moved_kib >= said.available_kib // SIZE_RATIO or still_ms >= SIZE_MEMORY_MS)
+        ):
             return "size"
         return ""
 

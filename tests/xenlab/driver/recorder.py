@@ -1,7 +1,7 @@
 """Records what happens to memory on the host: Xen's own figures at a steady beat, and writes to xenstore as they come.
 
-It shares one pCPU with everything it watches, so it does little: a sample is three hypercalls (0.3 ms under emulation),
-an event one read. Nothing is computed here.
+It shares one pCPU with everything it watches, so it does little: a sample is three hypercalls, an
+event one read. Nothing is computed here.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any
 
 from xen.lowlevel import xc, xs
 
-SAMPLE_EVERY_S = 0.025
+SAMPLE_EVERY_S = 0.05
 WATCHED = (
     "memory/target",
     "memory/static-max",
