@@ -6,17 +6,23 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from tests.xenlab.catalogue import BY_NAME
 from tests.xenlab.driver.hypervisor import GuestFailed
 from tests.xenlab.driver.lab import SHARED, Lab
+from tests.xenlab.driver.recorder import Sample
 from tests.xenlab.driver.run import InvalidStart, Run
 from tests.xenlab.driver.scenarios import PLAYS
 
 RECORDS = SHARED / "records.jsonl"
-# An invalid start is tried again this often, and named each time.
+# An invalid run is tried again this often, and named each time.
 INVALID_STARTS_MAX = 2
+# The recorder has a beat of 50 ms; on a starved but living dom0 it came late by up to 0.8 s (measured). Where nothing
+# ran for longer than this, the emulator stood still while its clocks went on: no arbiter could have kept up.
+STOOD_STILL_MAX_S = 2.0
 
 
 def write(record: dict[str, Any]) -> None:
@@ -26,7 +32,7 @@ def write(record: dict[str, Any]) -> None:
 
 
 def play(lab: Lab, work: dict[str, Any]) -> None:
-    """One run, and again where its start was not valid.
+    """One run, and again where its start was not valid, or the emulator stood still in its course.
 
     Raises GuestFailed, with the run recorded, where a guest was lost: from the moment the arbiter moves memory, that is
     a wrong result and no fault of the emulator's. What else the boot was to play needs a new one.
@@ -44,6 +50,10 @@ def play(lab: Lab, work: dict[str, Any]) -> None:
             run.claim("no guest is lost", False, str(error))
         run.claim("the arbiter runs on", lab.arbiter.exit_status is None, lab.arbiter.exit_status)
         run.ended_s = time.time()
+        seen = lab.recorder.cut(run.started_s, run.ended_s)
+        stood_still_s = longest_gap_s(seen["samples"])
+        if stood_still_s > STOOD_STILL_MAX_S:
+            invalid = invalid or f"the machine stood still for {stood_still_s:.1f} s"
         run.facts["ghosts"] = lab.ghosts()
         lab.save_logs()
         write(
@@ -56,7 +66,7 @@ def play(lab: Lab, work: dict[str, Any]) -> None:
                 "host": lab.described(),
                 "arbiter_exit_status": lab.arbiter.exit_status,
                 "status": lab.arbiter.status(),
-                **lab.recorder.cut(run.started_s, run.ended_s),
+                **seen,
             }
         )
         print(f"LAB {run.scenario} {run.variant} {run.number}: {invalid or lost or 'recorded'}", flush=True)
@@ -64,6 +74,11 @@ def play(lab: Lab, work: dict[str, Any]) -> None:
             raise GuestFailed(f"after {run.scenario} {run.number}: {lost}")
         if invalid is None:
             return
+
+
+def longest_gap_s(samples: Sequence[Sample]) -> float:
+    """The longest time between two samples of the recorder."""
+    return max((later[0] - earlier[0] for earlier, later in pairwise(samples)), default=0.0)
 
 
 def crash(arguments: threading.ExceptHookArgs) -> None:
