@@ -38,7 +38,7 @@ def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
     now_s = turn.now_s
     has_kib = _whole_pages(balloon.actual_kib)
     # A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile.
-    found_standing = not domain.own_targets_kib and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
+    found_standing = domain.decision is None and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
     grew_by_itself = has_kib > balloon.target_kib + TOLERANCE_KIB and (not balloon.shrink_asked or found_standing)
     if domain.is_frozen(now_s):
         # What libxl saves is the target: a guest with more than that plus 1 MiB cannot be restored.

@@ -25,7 +25,7 @@ def random_host(seed: int, *, guests_max: int = GUESTS_MAX, obedient: bool = Fal
         free_pool_kib=draw.choice((None, None, 0, 64 * MIB)),
     )
     specs = [_spec(draw, name, each, obedient=obedient) for name, each in by_glob]
-    spare_kib = int(sum(spec.actual_kib for spec in specs) * draw.choice((0.0, 0.05, 0.3)))
+    spare_kib = _pages(int(sum(spec.actual_kib for spec in specs) * draw.choice((0.0, 0.05, 0.3))))
     total_kib = sum(spec.actual_kib for spec in specs) + settings.slack_kib + spare_kib + count * MIB
     world = World(total_kib=total_kib, settings=settings, seed=seed)
     for spec in specs:
