@@ -10,6 +10,7 @@ from protocol import FINAL, Hello, Report, Welcome
 DomainState = Literal["ok", "slow", "stuck", "at-limit", "silent", "no-agent", "paused", "frozen", "manual", "excluded"]
 
 SILENT_HEARTBEATS = 2.5  # a heartbeat may be late by a stall of the guest, two in a row are not
+SETTLES_WITHIN_S = 60.0  # populate-on-demand is over when the guest's balloon driver has started; later, it won't
 MOVED_UNHEARD_S = 10.0  # nor does an agent that runs let its guest's size change without a word
 
 
@@ -41,6 +42,7 @@ class Domain:
     uuid: str
     name: str
     static_max_kib: int
+    videoram_kib: int = 0
     settings: DomainSettings
     xenstore_target_kib: int
     target_offset_kib: int = 0
@@ -98,6 +100,10 @@ class Domain:
         still_s = now_s - self.balloon.changed_s
         return unheard_kib > 2 * self.welcome.change_kib + TOLERANCE_KIB and still_s > MOVED_UNHEARD_S
 
+    def is_in_hand(self, now_s: float) -> bool:
+        """Whether its maxmem is ours to set."""
+        return self.state(now_s) not in ("excluded", "frozen", "manual", "no-agent")
+
     def state(self, now_s: float) -> DomainState:
         """The one word that status shows: what keeps the domain from being managed, else how it obeys."""
         if self.settings.excluded:
@@ -112,6 +118,8 @@ class Domain:
             return "no-agent"
         if self.is_silent(now_s):
             return "silent"
+        if self.is_hvm and not self.is_settled:
+            return "slow" if now_s - self.introduced_s < SETTLES_WITHIN_S else "stuck"
         if self.balloon.is_given_up(now_s):
             return "at-limit" if self.balloon.failed_phase == "growing" else "stuck"
         if self.balloon.phase != "resting" and now_s - self.balloon.asked_s > SLOW_AFTER_S:

@@ -8,13 +8,17 @@ from protocol import Hello, Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainIntroduced:
-    """A domain has its xenstore directory. target_kib as it stands in memory/target (libxl's view)."""
+    """A domain has its xenstore directory, or another name or static-max there.
+
+    target_kib as it stands in memory/target (libxl's view), which leaves out videoram_kib.
+    """
 
     domid: int
     uuid: str
     name: str
     static_max_kib: int
     target_kib: int
+    videoram_kib: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class DomainSample:
 
     actual_kib: int
     maxmem_kib: int
+    is_maxmem_known: bool = True  # else it is taken to be what was last asked for (xl does not show it)
     paused: bool = False
     shut_down: bool = False  # suspended, powered off or crashed: it cannot answer
     is_hvm: bool = False  # HVM or PVH

@@ -23,9 +23,11 @@ from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.policy import Demand, estimate_demand, observe_report, urgent_kib
 from protocol import Welcome, choose_version
 
+INCOMING = "--incoming"  # xl's suffix of a domain that migrates here, until it has arrived (xl_migrate.c)
 FREEZE_S = 10.0  # from a request to suspend or shut down; longer while Xen shows the domain as shut down
+# The guest may write that key too: unless a suspend follows, it does not escape by asking again.
+FREEZE_AGAIN_S = 60.0
 TARGET_OFFSET_KIB = 2048  # of PVH: 16 pages (measured, Xen 4.17); of HVM libxl's own MiB as well
-TARGET_OFFSET_MAX_KIB = 65_536  # with video RAM; more is a balloon that has not settled
 CHANGE_MIN_KIB = 4096  # agents are told to speak of changes from here on,
 CHANGE_DIVISOR = 128  # or from this part of static-max on: dom0 moves memory in larger pieces
 # Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
@@ -67,8 +69,9 @@ def _domain_event(
         case TargetObserved():
             _target(turn, domain, event.target_kib)
         case ShutdownObserved():
-            turn.change(domain, frozen_until_s=turn.now_s + FREEZE_S)
-            turn.stale = True
+            if turn.now_s >= domain.frozen_until_s + FREEZE_AGAIN_S:
+                turn.change(domain, frozen_until_s=turn.now_s + FREEZE_S)
+                turn.stale = True
         case ResumeRequested():
             balloon = domain.balloon
             if balloon is not None:
@@ -83,14 +86,19 @@ def _domain_event(
 
 def _introduced(turn: Turn, event: DomainIntroduced) -> None:
     known = turn.domains.get(event.domid)
+    settings = turn.state.settings.of_domain(event.name.removesuffix(INCOMING))
     if known is not None and known.uuid == event.uuid:
+        if (known.name, known.static_max_kib) != (event.name, event.static_max_kib):
+            turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)
+            turn.stale = True
         return
     turn.domains[event.domid] = Domain(
         domid=event.domid,
         uuid=event.uuid,
         name=event.name,
         static_max_kib=event.static_max_kib,
-        settings=turn.state.settings.of_domain(event.name),
+        videoram_kib=event.videoram_kib,
+        settings=settings,
         xenstore_target_kib=event.target_kib,
         introduced_s=turn.now_s,
     )
@@ -120,7 +128,7 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
 
 
 def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
-    now_s, balloon = turn.now_s, domain.balloon
+    now_s, balloon, was_shut_down = turn.now_s, domain.balloon, domain.is_shut_down
     if balloon is None:
         seen = Balloon(
             target_kib=domain.xenstore_target_kib,
@@ -142,7 +150,8 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
     if sample.is_hvm and (not domain.is_settled or seen.is_nudge_due(now_s)):
         seen = _settle(turn, domain, seen)
         domain = turn.domains[domain.domid]
-    is_manual = domain.is_manual or domain.own_maxmem_kib not in (None, sample.maxmem_kib)
+    resized = sample.is_maxmem_known and domain.own_maxmem_kib not in (None, sample.maxmem_kib)
+    is_manual = domain.is_manual or resized
     if (
         seen is not balloon
         or is_manual != domain.is_manual
@@ -157,6 +166,8 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
             is_manual=is_manual,
         )
     domain = turn.domains[domain.domid]
+    if sample.shut_down and not was_shut_down:
+        domain = turn.change(domain, frozen_until_s=float("-inf"))  # what it was frozen for has come
     if domain.is_provisional:
         _confirm(turn, domain)
     elif domain.history is not None and domain.history.arrived_s > seen.unchanged_s and seen.at_rest(now_s):
@@ -176,13 +187,14 @@ def _settle(turn: Turn, domain: Domain, balloon: Balloon) -> Balloon:
     now_s, report = turn.now_s, domain.report
     offset_kib = balloon.actual_kib - domain.xenstore_target_kib
     is_small = 0 <= offset_kib <= TARGET_OFFSET_KIB
+    most_kib = TARGET_OFFSET_KIB + (0 if domain.is_settled else domain.videoram_kib)
     stands_s = now_s - max(balloon.changed_s, domain.resized_s)
     if (
         report is None
         or report.total_kib > balloon.actual_kib
         or report.balloon_target_kib > domain.xenstore_target_kib
         or stands_s < (REST_S if is_small else NUDGE_AFTER_S)
-        or not 0 <= offset_kib <= (TARGET_OFFSET_KIB if domain.is_settled else TARGET_OFFSET_MAX_KIB)
+        or not 0 <= offset_kib <= most_kib
     ):
         return balloon
     turn.change(domain, target_offset_kib=offset_kib, is_settled=True)

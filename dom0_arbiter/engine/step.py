@@ -46,11 +46,12 @@ def _plan(turn: Turn) -> None:
     obeying = (d for d in turn.domains.values() if d.balloon is not None and not d.balloon.is_stalled(now_s))
     parties = [p for d in obeying if (p := party_of(d, now_s)) is not None]
     settings = turn.state.settings
-    promised_kib = turn.promised_kib()
+    promised_kib, claimed_kib = turn.promised_kib(), turn.claimed_kib()
     managed_kib = sum(p.held_kib for p in parties) + turn.state.free_kib - promised_kib - settings.slack_kib
     room = Room(
         free_kib=turn.state.free_kib,
-        promised_kib=promised_kib,
+        promised_kib=promised_kib - claimed_kib,
+        claimed_kib=claimed_kib,
         slack_kib=settings.slack_kib,
         pool_kib=settings.pool_kib(max(0, managed_kib)),
     )

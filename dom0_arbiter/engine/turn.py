@@ -74,6 +74,15 @@ class Turn:
             raise ValueError(f"domain {domain.domid} has not been sampled")
         return balloon
 
+    def claimed_kib(self) -> int:
+        """The part of `promised_kib` that is in others' hands: of guests being built, pinned, excluded, not heard."""
+        out_kib = sum(
+            d.balloon.promised_kib
+            for d in self.domains.values()
+            if d.balloon is not None and not d.is_in_hand(self.now_s)
+        )
+        return self.state.foreign_promises_kib + out_kib
+
     def promised_kib(self) -> int:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
         own_kib = sum(d.balloon.promised_kib for d in self.domains.values() if d.balloon is not None)

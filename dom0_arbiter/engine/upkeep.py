@@ -81,8 +81,7 @@ def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:
 
 def _withdraw_promises(turn: Turn) -> None:
     """Lower maxmem where it allows more than was granted, and wherever others took the memory that backed it."""
-    out_of_hand = ("excluded", "frozen", "manual", "no-agent")
-    managed = [d for d in turn.domains.values() if d.balloon is not None and d.state(turn.now_s) not in out_of_hand]
+    managed = [d for d in turn.domains.values() if d.balloon is not None and d.is_in_hand(turn.now_s)]
     for domain in managed:
         balloon = turn.balloon(domain)
         granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB

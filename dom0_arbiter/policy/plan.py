@@ -21,17 +21,23 @@ MOVE_MIN_KIB = 1 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Xen's free memory and who has a claim on it, KiB. `promised_kib`: Σ max(0, maxmem − actual) of all guests."""
+    """Xen's free memory and who has a claim on it, KiB.
+
+    `promised_kib`: Σ max(0, maxmem − actual) of the guests in hand. `claimed_kib`: the same of all others (being built,
+    pinned, excluded): not given away while it is theirs, but no debt either, and nobody is shrunk for it.
+    """
 
     free_kib: int
     promised_kib: int
     slack_kib: int
     pool_kib: int
+    claimed_kib: int = 0
 
     @property
     def unpromised_kib(self) -> int:
         """What growth may still be granted from; negative: others took what was promised."""
-        return self.free_kib - self.promised_kib - self.slack_kib
+        own_kib = self.free_kib - self.promised_kib - self.slack_kib
+        return own_kib if own_kib < 0 else max(0, own_kib - self.claimed_kib)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

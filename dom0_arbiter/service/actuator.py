@@ -25,25 +25,25 @@ class Actuator:
     async def apply(self, actions: Sequence[Action]) -> list[ActionFailed]:
         """Carry out the plan; return what failed. A domain that is gone is no failure: its release is on the way."""
         failures: dict[int, ActionFailed] = {}
-        written = {action.domid for action in actions if isinstance(action, WriteTarget)}
+        last_write = {action.domid: index for index, action in enumerate(actions) if isinstance(action, WriteTarget)}
         writes: list[WriteTarget | SendWelcome] = []
         later: list[SetMaxmem] = []
-        for action in actions:
+        for index, action in enumerate(actions):
             if not isinstance(action, SetMaxmem):
                 writes.append(action)
-            elif any(write.domid == action.domid for write in writes):
+            elif index > last_write.get(action.domid, index):
                 later.append(action)
             else:
-                await self._set_maxmem(action, failures, follows_target=action.domid in written)
+                await self._set_maxmem(action, failures)
         await self._write([write for write in writes if write.domid not in failures], failures)
         for action in later:
             if action.domid not in failures:
-                await self._set_maxmem(action, failures, follows_target=True)
+                await self._set_maxmem(action, failures)
         return list(failures.values())
 
-    async def _set_maxmem(self, action: SetMaxmem, failures: dict[int, ActionFailed], *, follows_target: bool) -> None:
-        if follows_target and self._hypervisor.maxmem_follows_target:
-            return
+    async def _set_maxmem(self, action: SetMaxmem, failures: dict[int, ActionFailed]) -> None:
+        if self._hypervisor.maxmem_follows_target:
+            return  # and cannot be set alone
         with _failing(action.domid, failures):
             await self._hypervisor.set_maxmem(action.domid, action.maxmem_kib)
 

@@ -24,7 +24,9 @@ DOMAINS_PATH = "/local/domain"
 _AGENT_PATH = "data/aerostat"
 _TARGET_KEY = "memory/target"
 _SHUTDOWN_KEY = "control/shutdown"
-_WATCHED = (_AGENT_PATH, _TARGET_KEY, _SHUTDOWN_KEY)
+_SHUTDOWNS = (b"poweroff", b"reboot", b"suspend", b"halt")  # libxl's words; the guest may write there too
+_DESCRIBED = ("name", "memory/static-max")
+_WATCHED = (_AGENT_PATH, _TARGET_KEY, _SHUTDOWN_KEY, *_DESCRIBED)
 _GATHER_S = 0.001  # between rounds: being woken costs ten times what an event does
 _PACE_S = 0.01  # a domain is read at most this often, the fastest that agents are told to speak: a flood costs no more
 _RETRY_S = 0.5  # after xenstore failed, and for domains that libxl is still building
@@ -37,16 +39,20 @@ class Collector:
         self._xenstore = xenstore
         self._inbox = inbox
         self._known: set[int] = set()
+        self._described_anew: set[int] = set()  # domains of which a name or a static-max may have changed
+        self._unread: set[int] = set()  # domains whose agent was not read since their watch was made (again)
+        self._generation = 0
         self._pending: dict[str, bool] = {}  # path: whether an event named it, so that its absence means something
         self._read_s: dict[int, float] = {}
         self._rescan = True
 
     async def run(self) -> None:
         """Collect until cancelled."""
-        async with self._xenstore.watch("@introduceDomain", "@releaseDomain") as watches:
+        async with self._xenstore.watch() as watches:
             said = ""
             while True:
                 try:
+                    await watches.add("@introduceDomain", "@releaseDomain")
                     if self._rescan:
                         await self._scan(watches)
                     await self._read()
@@ -64,13 +70,20 @@ class Collector:
                     await trio.sleep_until(rested_s)
 
     def _note(self, changes: Iterable[Change]) -> None:
+        """What changed is to be read. The event that begins a watch says nothing of the age of what is found there."""
+        if self._xenstore.generation != self._generation:
+            self._generation, self._unread = self._xenstore.generation, set(self._known)
         for change in changes:
             if change.watch.startswith("@"):
                 self._rescan = True
             elif change.watch.endswith(_AGENT_PATH):
+                is_found = change.path == change.watch and _domid(change.watch) in self._unread
                 for path in (f"{change.watch}/{key.rpartition('/')[2]}" for key in (HELLO_KEY, REPORT_KEY)):
                     if change.path in (path, change.watch):
-                        self._pending[path] = self._pending.get(path, False) or change.path == path
+                        self._pending[path] = self._pending.get(path, False) or not is_found
+            elif change.watch.endswith(_DESCRIBED):
+                self._described_anew.add(_domid(change.watch))
+                self._rescan = True
             else:
                 self._pending[change.watch] = False
 
@@ -81,20 +94,23 @@ class Collector:
         for domid in sorted(self._known - present):
             self._known.discard(domid)
             self._read_s.pop(domid, None)
+            self._unread.discard(domid)
             watches.remove(*(f"{domain_path(domid)}/{key}" for key in _WATCHED))
             self._pending = {p: named for p, named in self._pending.items() if _domid(p) != domid}
             self._inbox.put(DomainReleased(domid=domid))
-        new = sorted(present - self._known)
-        keys = ("name", "vm", _TARGET_KEY, "memory/static-max")
+        new = sorted(present - self._known | self._described_anew & present)
+        keys = ("name", "vm", _TARGET_KEY, "memory/static-max", "memory/videoram")
         found = await self._xenstore.read_many(f"{domain_path(domid)}/{key}" for domid in new for key in keys)
         half_built = False
         for domid in new:
-            name, vm, target, static_max = (found.get(f"{domain_path(domid)}/{key}", b"") for key in keys)
+            name, vm, target, static_max, videoram = (found.get(f"{domain_path(domid)}/{key}", b"") for key in keys)
             if not (name and vm and target.isdigit() and static_max.isdigit()):
                 half_built = True
                 continue
-            await watches.add(*(f"{domain_path(domid)}/{key}" for key in _WATCHED))
-            self._known.add(domid)
+            if domid not in self._known:
+                await watches.add(*(f"{domain_path(domid)}/{key}" for key in _WATCHED))
+                self._known.add(domid)
+                self._unread.add(domid)
             self._inbox.put(
                 DomainIntroduced(
                     domid=domid,
@@ -102,8 +118,10 @@ class Collector:
                     name=name.decode(errors="replace"),
                     static_max_kib=int(static_max),
                     target_kib=int(target),
+                    videoram_kib=int(videoram) if videoram.isdigit() else 0,
                 )
             )
+        self._described_anew.clear()
         self._rescan = half_built
 
     async def _read(self) -> None:
@@ -117,6 +135,8 @@ class Collector:
         missing = [path for path in due if named[path] and path not in values]
         for path in due:
             self._read_s[_domid(path)] = now_s
+            if path.endswith(REPORT_KEY):
+                self._unread.discard(_domid(path))
         for path, value in values.items():
             self._pass_on(_domid(path), path, value, found=not named[path])
         if missing:
@@ -133,7 +153,7 @@ class Collector:
             elif path.endswith(HELLO_KEY):
                 self._inbox.put(HelloReceived(domid=domid, hello=decode_hello(value)))
             elif path.endswith(_SHUTDOWN_KEY):
-                if value:
+                if value in _SHUTDOWNS:
                     self._inbox.put(ShutdownObserved(domid=domid))
             elif value.isdigit():
                 self._inbox.put(TargetObserved(domid=domid, target_kib=int(value)))

@@ -62,9 +62,14 @@ def parse_settings(content: bytes, *, name: str) -> Settings:
         file = msgspec.toml.decode(content, type=_File)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name}: {_in_words(error)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
     default = _merged(DomainSettings(), file.default, f"{name}: [default]")
+    matches = [entry.match for entry in file.domain]
+    if doubled := sorted({match for match in matches if matches.count(match) > 1}):
+        raise ConfigError(
+            f"{name}: [[domain]] match = {doubled[0]!r}: given twice; allowed: one table for each pattern"
+        )
     by_glob = tuple(
         (entry.match, _merged(default, entry, f"{name}: [[domain]] match = {entry.match!r}")) for entry in file.domain
     )
@@ -96,7 +101,9 @@ def _in_words(error: msgspec.ValidationError) -> str:
 
     msgspec ends its messages with the key, as in 'Expected ... - at `$.domain[0].weight`'.
     """
-    message, _, place = str(error).partition(" - at `$")
+    message, marked, place = str(error).rpartition(" - at `$")
+    if not marked:
+        message, place = str(error), ""
     key = place.rstrip("`").lstrip(".")
     return f"{key or 'top level'}: {message}; allowed: {_allowed(key)}"
 
@@ -108,7 +115,7 @@ def _allowed(key: str) -> str:
         if part == "[":
             kind = kind.item_type
         elif isinstance(kind, inspect.StructType):
-            kind = next(field.type for field in kind.fields if field.name == part)
+            kind = next((field.type for field in kind.fields if field.name == part), kind)
     if isinstance(kind, inspect.UnionType):
         kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
     match kind:

@@ -93,6 +93,8 @@ class XcHypervisor:
     def _translated(self, attempt: str) -> Iterator[None]:
         try:
             yield
+        except OverflowError as error:  # the binding's amounts are C ints: up to 2 TiB
+            raise HypervisorError(f"cannot {attempt}: {error}") from error
         except self._error as error:
             kind = NoSuchDomainError if error.args and error.args[0] == errno.ESRCH else HypervisorError
             raise kind(f"cannot {attempt}: {error}") from error

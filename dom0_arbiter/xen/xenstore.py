@@ -163,6 +163,9 @@ class Xenstore(Operations):
         return await self.transact(write)
 
     async def _exchange(self, requests: Sequence[Request]) -> list[Reply | Refusal]:
+        if not requests:
+            await trio.lowlevel.checkpoint()
+            return []
         return (await self._timed(None, requests))[1]
 
     async def _exchange_on(
@@ -192,15 +195,15 @@ class Xenstore(Operations):
 
     async def _register(self, watches: Sequence[Watch]) -> None:
         requests = [(wire.WATCH, watch.payload) for watch in watches]
-        while True:
+        while requests:
             try:
                 answers = await self._exchange(requests)
             except XenstoreDisconnected:
                 if self._closed:
                     raise
             else:
-                break
-        _check_watched(requests, answers)
+                _check_watched(requests, answers)
+                return
 
     def _unregister(self, watches: Sequence[Watch]) -> None:
         if self._link is not None:

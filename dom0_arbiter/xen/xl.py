@@ -29,10 +29,12 @@ class XlHypervisor:
         if path is None:
             raise HypervisorError("xl is not installed")
         self._xl = path
+        self._set_kib: dict[int, int] = {}  # targets that we asked for, by domid
 
     async def sample(self) -> HostSampled:
         """See Hypervisor.sample. What xl does not show, maxmem, is taken to be what mem-set leaves."""
-        domains = parse_list(await self._run("list"), parse_types(await self._run("list", "-l")))
+        domains = parse_list(await self._run("list"), parse_types(await self._run("list", "-l")), self._set_kib)
+        self._set_kib = {domid: kib for domid, kib in self._set_kib.items() if domid in domains}
         total_kib, free_kib = parse_info(await self._run("info"))
         return HostSampled(total_kib=total_kib, free_kib=free_kib, domains=domains)
 
@@ -43,6 +45,7 @@ class XlHypervisor:
     async def set_target(self, domid: int, target_kib: int) -> None:
         """See Hypervisor.set_target."""
         await self._run("mem-set", str(domid), f"{target_kib}k")
+        self._set_kib[domid] = target_kib
 
     async def xen_commandline(self) -> str:
         """See Hypervisor.xen_commandline."""
@@ -64,7 +67,7 @@ class XlHypervisor:
         return done.stdout.decode(errors="replace")
 
 
-def parse_list(text: str, is_hvm: Mapping[int, bool]) -> dict[int, DomainSample]:
+def parse_list(text: str, is_hvm: Mapping[int, bool], set_kib: Mapping[int, int]) -> dict[int, DomainSample]:
     """`xl list`: Name ID Mem(MiB) VCPUs State Time; the state is six letters or dashes, rbpscd."""
     domains = {}
     for line in text.splitlines()[1:]:
@@ -77,7 +80,8 @@ def parse_list(text: str, is_hvm: Mapping[int, bool]) -> dict[int, DomainSample]
             raise HypervisorError(f"xl list: cannot read the line {line!r}") from error
         domains[int(domid)] = DomainSample(
             actual_kib=actual_kib,
-            maxmem_kib=actual_kib + MIB,
+            maxmem_kib=set_kib.get(int(domid), actual_kib) + MIB,
+            is_maxmem_known=False,
             paused="p" in state,
             shut_down="s" in state or "c" in state or "d" in state,
             is_hvm=is_hvm.get(int(domid), False),

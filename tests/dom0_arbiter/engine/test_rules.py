@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from dom0_arbiter.engine import SetMaxmem, WriteTarget
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.engine import DomainIntroduced, SetMaxmem, WriteTarget
+from dom0_arbiter.policy import DomainSettings, Settings
 from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.arbiter import Turn
 
@@ -177,3 +177,36 @@ def test_a_growth_raises_maxmem_first_and_a_shrink_lowers_both(monkeypatch: pyte
     world.run(8)
     assert order[1][:2] == ["SetMaxmem", "WriteTarget"]
     assert order[2][:2] == ["WriteTarget", "SetMaxmem"]
+
+
+def test_memory_that_others_might_take_is_no_reason_to_shrink_anybody() -> None:
+    mute = spec("mute", maxmem_kib=768 * MIB, character=Character(silent_from_s=0.0))
+    world = world_of(mute, spec("b", size=400, need=300), free=40)
+    world.run(20)
+    assert size_mib(world, 2) >= 399
+
+
+def test_a_guest_that_keeps_asking_to_be_shut_down_is_not_left_alone_for_it() -> None:
+    world = world_of(spec("other"), spec("dodger", size=500))
+    frozen = 0
+    for _ in range(30):
+        world.directory.write_shutdown(2, "suspend")
+        world.run(1.0)
+        assert world.arbiter is not None
+        frozen += world.arbiter.state.domains[2].state(world.now_s) == "frozen"
+    assert frozen <= 11
+    assert size_mib(world, 2) < 400, "it gives like everybody else"
+
+
+def test_a_domain_that_got_another_name_gets_the_settings_of_that_name() -> None:
+    world = World(total_kib=1024 * MIB, settings=Settings(by_glob=[("db", DomainSettings(excluded=True, weight=700))]))
+    domid = world.start(spec("db--incoming"))
+    world.start_arbiter()
+    world.run(2)
+    assert world.arbiter is not None
+    assert world.arbiter.state.domains[domid].settings.weight == 700, "it migrates here, and will be called db"
+    described = DomainIntroduced(domid=domid, uuid=f"db--incoming-{domid}", name="web", static_max_kib=4, target_kib=4)
+    world.arbiter.put(described)
+    world.run(2)
+    assert world.arbiter.state.domains[domid].settings == Settings().default
+    assert world.arbiter.state.domains[domid].static_max_kib == 4

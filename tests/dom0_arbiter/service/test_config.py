@@ -50,6 +50,9 @@ def test_the_first_match_overrides_the_default_where_it_says_something() -> None
         ("typo = 1", "f.toml: top level: .*allowed: the keys host, policy, default, domain"),
         ("[default]\ndynamic_min_kib = 10\ndynamic_max_kib = 5", "f.toml: .default.: dynamic_min_kib = 10: at most"),
         ("a =", "f.toml: not TOML"),
+        ('[[domain]]\nmatch = "a"\n[[domain]]\nmatch = "a"', "f.toml: .*match = 'a': given twice"),
+        ("a = " + "[" * 5000 + "]" * 5000, "f.toml: not TOML"),
+        ('" - at `$" = 1', "f.toml: .*unknown field.*allowed: the keys host"),
     ],
 )
 def test_an_error_names_the_file_the_key_and_what_is_allowed(content: str, said: str) -> None:

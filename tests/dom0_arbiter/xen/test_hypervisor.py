@@ -88,17 +88,17 @@ def test_a_missing_binding_is_said_to_be_missing(tmp_path: Path) -> None:
 
 
 def test_xl_lists_guests_and_leaves_dom0_out() -> None:
-    domains = parse_list(LIST, parse_types('[{"domid": 3, "config": {"c_info": {"type": "pvh"}}}]'))
+    domains = parse_list(LIST, parse_types('[{"domid": 3, "config": {"c_info": {"type": "pvh"}}}]'), {4: 64 * 1024})
     assert domains == {
-        3: DomainSample(actual_kib=256 * 1024, maxmem_kib=257 * 1024, is_hvm=True),
-        4: DomainSample(actual_kib=31 * 1024, maxmem_kib=32 * 1024, paused=True, shut_down=True),
+        3: DomainSample(actual_kib=256 * 1024, maxmem_kib=257 * 1024, is_maxmem_known=False, is_hvm=True),
+        4: DomainSample(actual_kib=31 * 1024, maxmem_kib=65 * 1024, is_maxmem_known=False, paused=True, shut_down=True),
     }
     assert parse_info(INFO) == (3071 * 1024, 64 * 1024)
 
 
 @pytest.mark.parametrize(
     ("parse", "text"),
-    [(parse_info, "nothing"), (parse_types, "{}x"), (lambda t: parse_list(t, {}), "Name\nodd line\n")],
+    [(parse_info, "nothing"), (parse_types, "{}x"), (lambda t: parse_list(t, {}, {}), "Name\nodd line\n")],
 )
 def test_output_that_cannot_be_read_is_an_error_not_a_guess(parse: Any, text: str) -> None:
     with pytest.raises(HypervisorError):
