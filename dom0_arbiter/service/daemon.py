@@ -93,17 +93,15 @@ class Arbiter:
                 await self.inbox.wait()
             events = self.inbox.take()
             is_look = trio.current_time() >= max(look_at_s, rested_at_s)
-            before_s = _cpu_s()
             if is_look:
+                before_s = _cpu_s()
                 events += await self._look()
-            plan = await self._step(events)
-            used_s = _cpu_s() - before_s
-            ended_s = trio.current_time()
-            if is_look:
+                plan = await self._step(events)
+                used_s, ended_s = _cpu_s() - before_s, trio.current_time()
                 rested_at_s = ended_s + PAUSE_RATIO * used_s
                 look_at_s = ended_s + max(plan.look_again_s, WATCHING_PAUSE_RATIO * used_s)
-            elif plan.look_again_s == 0:
-                look_at_s = ended_s
+            elif (await self._step(events)).look_again_s == 0:
+                look_at_s = trio.current_time()
 
     async def _look(self) -> Sequence[Event]:
         try:
