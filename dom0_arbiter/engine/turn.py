@@ -75,9 +75,12 @@ class Turn:
         return balloon
 
     def claimed_kib(self) -> int:
-        """The part of `promised_kib` that is in others' hands: of guests being built, pinned, excluded, not heard."""
+        """The part of `promised_kib` that is in others' hands: of guests being built, pinned, excluded, not heard.
+
+        Not the margin that libxl leaves above every target: that is backed, whoever set the target.
+        """
         out_kib = sum(
-            d.balloon.promised_kib
+            max(0, d.balloon.promised_kib - MARGIN_KIB)
             for d in self.domains.values()
             if d.balloon is not None and not d.is_in_hand(self.now_s)
         )
