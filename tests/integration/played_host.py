@@ -11,7 +11,7 @@ import trio
 from dom0_arbiter.engine import DomainSample, HostSampled
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.service import Arbiter, listen_admin
-from dom0_arbiter.xen import NoSuchDomainError, Xenstore, open_xenstore
+from dom0_arbiter.xen import NoSuchDomainError, Xenstore, XenstoreError, open_xenstore
 from protocol import HELLO_KEY, REPORT_KEY, Hello, Report, encode_hello, encode_report
 
 from .real_xenstored import RealXenstored
@@ -52,9 +52,12 @@ class PlayedHypervisor:
     async def sample(self) -> HostSampled:
         self.looks_total += 1
         paths = {domid: f"/local/domain/{domid}/memory/target" for domid in self.actual_kib}
-        values = await self.xenstore.read_many(paths.values())
+        try:
+            values = await self.xenstore.read_many(paths.values())
+        except XenstoreError:
+            values = {}  # while xenstored is away guests hear of no target; Xen answers all the same
         for domid, path in paths.items():
-            if path in values:
+            if path in values and domid in self.actual_kib:
                 size_kib = min(int(values[path]), self.maxmem_kib[domid])
                 self.free_kib -= size_kib - self.actual_kib[domid]
                 self.actual_kib[domid] = size_kib

@@ -31,6 +31,7 @@ KEYS = {
 
 
 def test_spikes_are_met_and_no_process_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    others = psutil.Process().children()  # what earlier tests in this process keep, such as multiprocessing's tracker
     status = main(["demo", "--guests", "4", "--for", "10", "--json"])
     (line,) = capsys.readouterr().out.splitlines()
     score = json.loads(line)
@@ -40,7 +41,7 @@ def test_spikes_are_met_and_no_process_is_left(capsys: pytest.CaptureFixture[str
     assert score["reports_total"] > 4
     assert score["target_writes_total"] > 0
     assert (status, score["passed"]) == (0, True)
-    assert not psutil.Process().children()
+    assert psutil.Process().children() == others
 
 
 def test_people_without_a_terminal_get_lines() -> None:
