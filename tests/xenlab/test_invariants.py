@@ -63,9 +63,9 @@ def test_a_directory_of_a_domain_that_is_gone_is_a_violation() -> None:
     assert broken(made_run(facts={"ghosts": ["/local/domain/7"]})) == [("G", 50.0)]
 
 
-def test_what_a_guest_took_by_itself_must_be_covered_within_a_second() -> None:
+def test_what_a_guest_took_by_itself_must_be_covered_within_a_second_and_the_recorders_lag() -> None:
     grown = [(256.0, 257.0), (256.0, 257.0), (300.0, 301.0)]
-    samples = [sample(100.5, 111, *REST), *(sample(at_s, 67, *grown) for at_s in (101.0, 101.6, 102.3))]
+    samples = [sample(100.5, 111, *REST), *(sample(at_s, 67, *grown) for at_s in (101.0, 102.6, 104.3))]
     assert broken(made_run(samples=samples)) == [("K", 1.0)]
     assert broken(made_run(samples=samples, events=[target(101.7, 300)])) == []
 
