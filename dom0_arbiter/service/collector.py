@@ -27,7 +27,7 @@ _SHUTDOWN_KEY = "control/shutdown"
 _SHUTDOWNS = (b"poweroff", b"reboot", b"suspend", b"halt")  # libxl's words; the guest may write there too
 _DESCRIBED = ("name", "memory/static-max")
 _WATCHED = (_AGENT_PATH, _TARGET_KEY, _SHUTDOWN_KEY, *_DESCRIBED)
-_GATHER_S = 0.001  # between rounds: being woken costs ten times what an event does
+_GATHER_S = 0.01  # between rounds, at least: being woken costs ten times what an event does
 _PACE_S = 0.01  # a domain is read at most this often, the fastest that agents are told to speak: a flood costs no more
 _RETRY_S = 0.5  # after xenstore failed, and for domains that libxl is still building
 
