@@ -5,6 +5,8 @@ from dom0_arbiter.simulator.kernel import Kernel
 from guest_agent import DEFAULTS, Cadence, Counters, Sample, Session, build_hello, build_report
 from protocol import HAS_PSI, HAS_VMSTAT, Hello, Report, encode_hello, encode_report
 
+FOREVER_MS = 2**62
+
 
 class Agent:
     """Mutable. `look` plays one turn of the agent's loop, if one is due; what it does takes no time."""
@@ -37,6 +39,14 @@ class Agent:
             if reason or session.hello_due or session.look_due(now_ms, reporting=False):
                 self._exchange(domid, directory, sample, counters if reason else None, now_ms)
         self._due_s = now_s + cadence.sleep_ms(now_ms) / 1000
+
+    def next_s(self, *, is_still: bool) -> float:
+        """When it looks next; where nothing has changed for a while, when it would have something to say."""
+        session = self._session
+        awaits_welcome = session.hello_due or session.look_due(FOREVER_MS, reporting=False)
+        if not is_still or awaits_welcome or self.report is None:
+            return self._due_s
+        return max(self._due_s, self.reported_s + session.settings.heartbeat_ms / 1000)
 
     def _exchange(
         self, domid: int, directory: Directory, sample: Sample, counters: Counters | None, now_ms: int
@@ -74,7 +84,7 @@ def measure(kernel: Kernel, uptime_ms: int) -> Sample:
         file_cache_kib=kernel.cache_kib,
         anon_kib=kernel.anon_kib,
         unevictable_kib=kernel.kernel_kib,
-        committed_kib=kernel.anon_kib + kernel.swapped_kib,
+        committed_kib=kernel.held_kib,
         swap_total_kib=kernel.swap_total_kib,
         swap_used_kib=kernel.swapped_kib,
     )
@@ -88,6 +98,7 @@ def count(kernel: Kernel, aim_kib: int) -> Counters:
         refault_file_total=kernel.refaults_total,
         oom_kill_total=kernel.oom_kills_total,
         psi_some_us_total=kernel.psi_some_us_total,
+        psi_full_us_total=kernel.psi_full_us_total,
         min_free_kib=kernel.min_free_kib,
         balloon_target_kib=aim_kib,
     )
@@ -104,3 +115,23 @@ def exaggerate(report: Report, factor: float) -> Report:
     if factor > 1:
         values["anon_kib"], values["floor_kib"] = 0, claimed_kib  # nothing could be swapped, all of it is needed
     return Report(**values)
+
+
+def overstate(sample: Sample, factor: float) -> Sample:
+    """The same lie, told to whoever reads /proc/meminfo: Committed_AS and what is not free are exaggerated as well."""
+    if factor == 1.0:
+        return sample
+    claimed_kib = int((sample.total_kib - sample.available_kib) * factor)
+    beyond_kib = max(0, claimed_kib - sample.total_kib)
+    return Sample(
+        uptime_ms=sample.uptime_ms,
+        total_kib=sample.total_kib,
+        free_kib=min(sample.free_kib, max(0, sample.total_kib - claimed_kib)),
+        available_kib=max(0, sample.total_kib - claimed_kib),
+        file_cache_kib=max(0, min(sample.file_cache_kib, sample.total_kib - claimed_kib)),
+        anon_kib=min(int(sample.anon_kib * factor), sample.total_kib),
+        unevictable_kib=sample.unevictable_kib,
+        committed_kib=int(sample.committed_kib * factor),
+        swap_total_kib=max(sample.swap_total_kib, sample.swap_used_kib + beyond_kib),
+        swap_used_kib=sample.swap_used_kib + beyond_kib,
+    )

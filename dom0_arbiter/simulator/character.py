@@ -45,6 +45,19 @@ class Character:
         """Whether its balloon does not move at this time."""
         return self.dead or (self.stuck_s > 0 and now_s % (self.moving_s + self.stuck_s) >= self.moving_s)
 
+    def moves_again_s(self, now_s: float) -> float:
+        """When its balloon will move next; `now_s` if it does."""
+        if not self.is_standing(now_s):
+            return now_s
+        if self.dead:
+            return float("inf")
+        turn_s = self.moving_s + self.stuck_s
+        return (now_s // turn_s + 1) * turn_s
+
     def is_paused(self, now_s: float) -> bool:
         """Whether the toolstack has paused it."""
         return any(from_s <= now_s < until_s for from_s, until_s in self.paused_s)
+
+    def pauses_s(self, now_s: float) -> float:
+        """When the toolstack will next pause or unpause it; inf if never."""
+        return min((edge_s for pause in self.paused_s for edge_s in pause if edge_s > now_s), default=float("inf"))

@@ -45,6 +45,13 @@ class Driver:
             return 0
         return distance_kib - short_kib if distance_kib > 0 else distance_kib + short_kib
 
+    def next_s(self, distance_kib: int, now_s: float) -> float:
+        """When it will try to move next, if nothing happens; `now_s` at once, inf never."""
+        if distance_kib == 0 or self.character.dead:
+            return float("inf")
+        next_s = self._wakes_s if distance_kib == self._waiting_for_kib else now_s
+        return max(next_s, self.character.moves_again_s(max(next_s, now_s)))
+
     def move(self, host: Host, kernel: Kernel, now_s: float, dt_s: float) -> bool:
         """Move for a span of time; return whether any page moved."""
         domid, character = self._domid, self.character

@@ -103,8 +103,8 @@ class EmbeddedHost:
             for domid, guest in self.guests.items():
                 target_kib = self.target_kib(domid)
                 if target_kib != guest.driver.aim_kib:
-                    guest.hear(target_kib)
-                guest.advance(self.host, self._directory, now_s, elapsed_s)
+                    guest.hear(target_kib, now_s)
+                guest.advance(self.host, self._directory, now_s)
                 guest.said_s = now_s  # that agents are silent is for the arbiter to find: they are real
                 self._procfs[domid].show(guest.kernel)
             scene = Scene(

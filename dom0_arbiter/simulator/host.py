@@ -35,7 +35,9 @@ class Host:
         self.total_kib = total_kib
         self.domains: dict[int, Allotment] = {}
         self.refusals: list[Refusal] = []
+        self.reserved_kib = 0  # memory that is no domain's, and not free either: transcendent memory
         self._free_kib = total_kib
+        self._samples: dict[int, DomainSample] = {}
 
     @property
     def free_kib(self) -> int:
@@ -76,19 +78,41 @@ class Host:
         allotment.actual_kib -= kib
         self._free_kib += kib
 
+    def reserve(self, kib: int) -> int:
+        """Take up to so much free memory for nobody's domain; return how much it was."""
+        got_kib = max(0, min(kib, self._free_kib))
+        self._free_kib -= got_kib
+        self.reserved_kib += got_kib
+        return got_kib
+
+    def unreserve(self, kib: int) -> None:
+        """Make it free again."""
+        if not 0 <= kib <= self.reserved_kib:
+            raise IllegalAllocationError(f"{kib} of {self.reserved_kib} KiB reserved given back")
+        self.reserved_kib -= kib
+        self._free_kib += kib
+
     def sample(self) -> HostSampled:
         """What xc would say."""
-        return HostSampled(
-            total_kib=self.total_kib,
-            free_kib=self._free_kib,
-            domains={
-                domid: DomainSample(
+        samples = self._samples
+        for domid, a in self.domains.items():
+            s = samples.get(domid)
+            if (
+                s is None
+                or s.actual_kib != a.actual_kib
+                or s.maxmem_kib != a.maxmem_kib
+                or s.paused != a.is_paused
+                or s.shut_down != a.is_shut_down
+                or s.is_hvm != a.is_hvm
+            ):
+                samples[domid] = DomainSample(
                     actual_kib=a.actual_kib,
                     maxmem_kib=a.maxmem_kib,
                     paused=a.is_paused,
                     shut_down=a.is_shut_down,
                     is_hvm=a.is_hvm,
                 )
-                for domid, a in self.domains.items()
-            },
-        )
+        domains = {domid: samples[domid] for domid in self.domains}
+        if len(domains) != len(samples):
+            self._samples = dict(domains)
+        return HostSampled(total_kib=self.total_kib, free_kib=self._free_kib, domains=domains)

@@ -1,4 +1,4 @@
-"""A host in virtual time: Xen, its guests and its toolstack, with the production engine as the arbiter.
+"""A host in virtual time: Xen, its guests and its toolstack; the production engine balances it, or a peer's policy.
 
 Deterministic: the same specs, seed and calls give the same world. Nothing here reads a clock.
 """
@@ -7,14 +7,18 @@ from random import Random
 
 from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.policy import Settings
+from dom0_arbiter.simulator.agent import measure, overstate
 from dom0_arbiter.simulator.arbiter import Arbiter, Turn
 from dom0_arbiter.simulator.directory import Directory, Entry
 from dom0_arbiter.simulator.guest import Guest, GuestSpec
 from dom0_arbiter.simulator.host import Allotment, Host
 from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene
+from dom0_arbiter.simulator.rivals.rival import Rival
+from guest_agent import Sample
 from protocol import encode_welcome
 
+PAGE_KIB = 4
 LIBXL_EXTRA_KIB = 1024  # maxmem above memory/target, as libxl and `xl mem-set` leave it
 TURNS = 4  # of the arbiter in one moment: hear, look, hear what came of it
 SUSPEND_TAKES_S = 0.3
@@ -30,6 +34,7 @@ class World:
         self.guests: dict[int, Guest] = {}
         self.settings = settings
         self.arbiter: Arbiter | None = None
+        self.rival: Rival | None = None
         self.inspector = Inspector()
         self.oom_kills_total = 0
         self.failing: set[int] = set()  # domains for which the next action fails
@@ -40,10 +45,13 @@ class World:
     # Time
 
     def step(self, dt_s: float) -> None:
-        """Let time pass: guests live, then the arbiter has its turns."""
+        """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
         for domid, guest in list(self.guests.items()):
-            self._advance(domid, guest, dt_s)
+            if guest.wake_s <= self.now_s:
+                self._advance(domid, guest)
+        if self.rival is not None:
+            self.rival.act()
         if self.arbiter is None:
             self.inspector.down_s = self.now_s
             return
@@ -59,15 +67,28 @@ class World:
         self.inspector.look(self.scene(), planned=planned)
 
     def run(self, for_s: float, *, moving_dt_s: float = 0.05, settled_dt_s: float = 0.25) -> None:
-        """Let time pass in small steps while anything moves, and in large ones while nothing does."""
+        """Let time pass in small steps while anything moves, and in leaps of at most `settled_dt_s` while nothing does."""
         until_s = self.now_s + for_s
         while self.now_s < until_s - 1e-9:
-            dt_s = moving_dt_s if self.is_stirring() else settled_dt_s
+            dt_s = (
+                moving_dt_s if self.is_stirring() else min(settled_dt_s, max(moving_dt_s, self._next_s() - self.now_s))
+            )
             self.step(min(dt_s, until_s - self.now_s))
 
     def is_stirring(self) -> bool:
         """Whether anything moves."""
-        return any(guest.is_stirring(self.now_s) for guest in self.guests.values())
+        return any(guest.wake_s <= self.now_s for guest in self.guests.values())
+
+    def _next_s(self) -> float:
+        """When anything will happen next, if nothing moves now."""
+        next_s = min((guest.wake_s for guest in self.guests.values()), default=float("inf"))
+        if self._suspending:
+            next_s = min(next_s, *self._suspending.values())
+        if self.arbiter is not None:
+            next_s = min(next_s, self.arbiter.look_at_s)
+        if self.rival is not None:
+            next_s = min(next_s, self.rival.due_s)
+        return next_s
 
     # The arbiter's life
 
@@ -133,13 +154,63 @@ class World:
         self._suspending.pop(domid, None)
         self.host.domains[domid].is_shut_down = False
         self.directory.write_shutdown(domid, "")
-        self.guests[domid].restore()
+        self.guests[domid].wake(self.now_s)
+        self.guests[domid].restore(self.now_s)
         self._outsiders_acted()
 
     def pause(self, domid: int, *, is_paused: bool) -> None:
         """`xl pause`, `xl unpause`."""
+        if is_paused:
+            self.guests[domid].stir(self.now_s)
+        else:
+            self.guests[domid].wake(self.now_s)
         self.host.domains[domid].is_paused = is_paused
         self._outsiders_acted()
+
+    # What a peer's policy sees and does
+
+    def ceiling_kib(self, domid: int) -> int:
+        """min(dynamic-max, static-max)."""
+        spec = self.guests[domid].spec
+        dynamic_max_kib = self.settings.of_domain(spec.name).dynamic_max_kib
+        return spec.static_max_kib if dynamic_max_kib is None else min(spec.static_max_kib, dynamic_max_kib)
+
+    def overhear(self, domid: int) -> Sample | None:
+        """What a guest's agent would say now; None from one that is silent, paused or suspended."""
+        guest, allotment = self.guests[domid], self.host.domains[domid]
+        if guest.agent is None or allotment.is_paused or allotment.is_shut_down:
+            return None
+        return overstate(measure(guest.kernel, int(self.now_s * 1000)), guest.spec.character.lie_factor)
+
+    def ask(self, domid: int, target_kib: int) -> None:
+        """Set maxmem and memory/target as `xl mem-set` does, Xen's view."""
+        target_kib -= target_kib % PAGE_KIB
+        self.host.domains[domid].maxmem_kib = target_kib + LIBXL_EXTRA_KIB
+        self._write_target(domid, target_kib - self.guests[domid].spec.target_offset_kib)
+
+    def open(self, domid: int) -> None:
+        """Let a guest grow by itself as far as it can."""
+        self.host.domains[domid].maxmem_kib = self.guests[domid].spec.static_max_kib + LIBXL_EXTRA_KIB
+
+    def aim(self, domid: int, kib: int) -> None:
+        """The guest's own root sets what its balloon is after, Xen's view."""
+        self.guests[domid].aim(min(kib - kib % PAGE_KIB, self.guests[domid].spec.static_max_kib), self.now_s)
+
+    def force(self, domid: int, size_kib: int) -> None:
+        """Give a domain a size at once: what is free, or what it can give without swapping. For the clairvoyant."""
+        guest, allotment = self.guests[domid], self.host.domains[domid]
+        guest.stir(self.now_s)
+        size_kib -= size_kib % PAGE_KIB
+        allotment.maxmem_kib = max(size_kib, allotment.actual_kib)
+        before_kib = allotment.actual_kib
+        if size_kib > before_kib:
+            guest.kernel.total_kib += self.host.populate(domid, size_kib - before_kib)
+        else:
+            self.host.release(domid, guest.kernel.release(before_kib - size_kib, 0.0))
+        allotment.maxmem_kib = allotment.actual_kib
+        guest.driver.aim_kib = allotment.actual_kib
+        guest.score.moved(allotment.actual_kib - before_kib, self.now_s)
+        guest.score.stands(guest.demand_kib, allotment.actual_kib, self.now_s)
 
     # Inside
 
@@ -158,15 +229,16 @@ class World:
     def _read_target_kib(self, domid: int) -> int:
         return self.directory.entries[domid].target_kib
 
-    def _advance(self, domid: int, guest: Guest, dt_s: float) -> None:
+    def _advance(self, domid: int, guest: Guest) -> None:
         allotment = self.host.domains[domid]
         pauses = guest.spec.character.paused_s
         if pauses and allotment.is_paused != guest.spec.character.is_paused(self.now_s):
             self.pause(domid, is_paused=not allotment.is_paused)
         if allotment.is_paused or allotment.is_shut_down:
+            guest.skip(self.now_s)
             return
         kills, has_kib = guest.kernel.oom_kills_total, allotment.actual_kib
-        guest.advance(self.host, self.directory, self.now_s, dt_s)
+        guest.advance(self.host, self.directory, self.now_s)
         self.oom_kills_total += guest.kernel.oom_kills_total - kills
         if allotment.actual_kib > has_kib and not self._is_managed(domid):
             self._outsiders_acted()
@@ -215,7 +287,7 @@ class World:
 
     def _write_target(self, domid: int, target_kib: int) -> None:
         self.directory.write_target(domid, target_kib)
-        self.guests[domid].hear(target_kib)
+        self.guests[domid].hear(target_kib, self.now_s)
 
     def _outsiders_acted(self) -> None:
         self.inspector.outsiders_s = self.now_s

@@ -55,6 +55,7 @@ def _spec(draw: Random, name: str, settings: DomainSettings, *, obedient: bool) 
         need=_need(draw, start_kib, actual_kib, static_max_kib),
         cache=Constant(kib=draw.choice((0, 64 * MIB, static_max_kib))),
         kernel_kib=draw.choice((24, 32, 48)) * MIB,
+        swap="disk" if swap_total_kib else "none",
         swap_total_kib=swap_total_kib,
         is_hvm=is_hvm,
         target_offset_kib=draw.choice((64, 1024 + 64)) if is_hvm else 0,

@@ -74,6 +74,7 @@ class AnyFate(RuleBasedStateMachine):
                 actual_kib=kib,
                 need=dial,
                 cache=Constant(kib=200 * MIB),
+                swap="disk" if has_swap else "none",
                 swap_total_kib=1024 * MIB if has_swap else 0,
                 is_hvm=is_hvm,
                 target_offset_kib=64 if is_hvm else 0,
@@ -101,7 +102,7 @@ class AnyFate(RuleBasedStateMachine):
     def character_changes(self, choice: int, character: Character) -> None:
         domid = self.any(choice)
         if domid is not None:
-            self.world.guests[domid].become(character)
+            self.world.guests[domid].become(character, self.world.now_s)
 
     @rule(choice=choices)
     def agent_dies(self, choice: int) -> None:

@@ -123,7 +123,7 @@ def test_without_that_the_next_write_undoes_what_it_took() -> None:
     climber = spec("climber", character=Character(grows_kib_s=100_000), maxmem_kib=356 * MIB)
     world = world_of(climber, free=120, arbiter=False)
     world.run(3)
-    world.guests[1].become(Character())
+    world.guests[1].become(Character(), world.now_s)
     world._write_target(1, 256 * MIB)
     world.run(3)
     assert size_mib(world) == 256
