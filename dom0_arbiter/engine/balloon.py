@@ -4,8 +4,10 @@ The rules and their reasons, measured on Xen 4.17 with Linux 6.1: a driver whose
 14 s and then sleeps for an hour; writing the same target again does not wake it, one that differs by a page does.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from dom0_arbiter.engine.replace import replace
 
 TOLERANCE_KIB = 1024  # closer to its target than this, a balloon is at rest
 NUDGE_AFTER_S = 10.0  # without progress; doubled with each nudge

@@ -1,7 +1,5 @@
 """What each event changes. Nothing is planned here."""
 
-from dataclasses import replace
-
 from dom0_arbiter.engine.actions import SendWelcome
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S, TOLERANCE_KIB, Balloon, observe
 from dom0_arbiter.engine.domain import Domain
@@ -19,9 +17,10 @@ from dom0_arbiter.engine.events import (
     ShutdownObserved,
     TargetObserved,
 )
+from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import Demand, estimate_demand, observe_report, urgent_kib
-from protocol import Welcome, choose_version
+from dom0_arbiter.policy import Demand, History, estimate_demand, observe_report, urgent_kib
+from protocol import Report, Welcome, choose_version
 
 INCOMING = "--incoming"  # xl's suffix of a domain that migrates here, until it has arrived (xl_migrate.c)
 FREEZE_S = 10.0  # from a request to suspend or shut down; longer while Xen shows the domain as shut down
@@ -44,7 +43,8 @@ def fold(turn: Turn, event: Event) -> None:
         case DomainIntroduced():
             _introduced(turn, event)
         case DomainReleased():
-            if turn.domains.pop(event.domid, None):
+            if event.domid in turn.domains:
+                turn.domains.remove(event.domid)
                 turn.stale = True
         case MessageRefused():
             refused = dict(turn.state.refused_total)
@@ -92,15 +92,17 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
             turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)
             turn.stale = True
         return
-    turn.domains[event.domid] = Domain(
-        domid=event.domid,
-        uuid=event.uuid,
-        name=event.name,
-        static_max_kib=event.static_max_kib,
-        videoram_kib=event.videoram_kib,
-        settings=settings,
-        xenstore_target_kib=event.target_kib,
-        introduced_s=turn.now_s,
+    turn.domains.put(
+        Domain(
+            domid=event.domid,
+            uuid=event.uuid,
+            name=event.name,
+            static_max_kib=event.static_max_kib,
+            videoram_kib=event.videoram_kib,
+            settings=settings,
+            xenstore_target_kib=event.target_kib,
+            introduced_s=turn.now_s,
+        )
     )
     turn.stale = True
 
@@ -113,8 +115,8 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
             foreign_kib += max(0, sample.maxmem_kib - sample.actual_kib)
         else:
             _domain_sampled(turn, domain, sample)
-    for domid, domain in turn.domains.items():
-        if domid not in event.domains and not domain.is_shut_down:
+    for domain in turn.domains.each():
+        if domain.domid not in event.domains and not domain.is_shut_down:
             turn.change(domain, is_shut_down=True)  # Xen has let go of it; its release is on the way
     turn.state = replace(
         turn.state,
@@ -170,10 +172,12 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
         domain = turn.change(domain, frozen_until_s=float("-inf"))  # what it was frozen for has come
     if domain.is_provisional:
         _confirm(turn, domain)
-    elif domain.history is not None and domain.history.arrived_s > seen.unchanged_s and seen.at_rest(now_s):
-        learned = _learn_offset(turn, domain)  # the report of this size came before it was sure to stay
-        if learned.memory_offset_kib != domain.memory_offset_kib:
-            turn.change(learned, demand=demand_of(learned, now_s))
+    elif domain.history is not None and domain.history.arrived_s > seen.unchanged_s:
+        offset_kib = _learned_offset_kib(domain, domain.history.report, now_s)
+        if offset_kib != domain.memory_offset_kib and seen.at_rest(now_s):
+            # The report of this size came before it was sure to stay.
+            demand = _estimate(domain, domain.history, offset_kib, now_s)
+            turn.change(domain, memory_offset_kib=offset_kib, demand=demand)
 
 
 def _settle(turn: Turn, domain: Domain, balloon: Balloon) -> Balloon:
@@ -228,41 +232,52 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
     history = observe_report(domain.history, event.report, turn.now_s)
     is_same_size = domain.report is not None and domain.report.total_kib == event.report.total_kib
     resized_s = domain.resized_s if is_same_size else turn.now_s
-    domain = turn.change(domain, history=history, resized_s=resized_s, is_provisional=event.found)
-    domain = _learn_offset(turn, domain)
-    demand = demand_of(domain, turn.now_s)
-    turn.change(domain, demand=demand)
+    offset_kib = _learned_offset_kib(domain, event.report, turn.now_s)
+    demand = _estimate(domain, history, offset_kib, turn.now_s)
+    turn.change(
+        domain,
+        history=history,
+        resized_s=resized_s,
+        is_provisional=event.found,
+        memory_offset_kib=offset_kib,
+        demand=demand,
+    )
     turn.stale = turn.stale or is_noteworthy(domain, demand)
 
 
-def _learn_offset(turn: Turn, domain: Domain) -> Domain:
-    """Take the difference between Xen's figure and the guest's while they belong to the same size."""
-    report, balloon = domain.report, domain.balloon
-    if report is None or balloon is None:
-        return domain
+def _learned_offset_kib(domain: Domain, report: Report, now_s: float) -> int | None:
+    """The difference between Xen's figure and the guest's while they belong to the same size, else what was known."""
+    known_kib, balloon = domain.memory_offset_kib, domain.balloon
+    if balloon is None:
+        return known_kib
     offset_kib = max(0, balloon.actual_kib - report.total_kib)
-    if domain.memory_offset_kib is None or (balloon.at_rest(turn.now_s) and offset_kib != domain.memory_offset_kib):
-        return turn.change(domain, memory_offset_kib=offset_kib)
-    return domain
+    if offset_kib == known_kib:
+        return known_kib  # the common case, and the cheapest
+    return offset_kib if known_kib is None or balloon.at_rest(now_s) else known_kib
 
 
 def _confirm(turn: Turn, domain: Domain) -> None:
     """Trust a found report once it is seen to be of the present size: the guest's balloon aimed where it aims now."""
-    report, balloon = domain.report, domain.balloon
-    if report is None or balloon is None or not balloon.at_rest(turn.now_s):
+    history, balloon = domain.history, domain.balloon
+    if history is None or balloon is None or not balloon.at_rest(turn.now_s):
         return
-    if abs(report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB:
-        domain = _learn_offset(turn, domain)
-        turn.change(domain, is_provisional=False, demand=demand_of(domain, turn.now_s))
+    if abs(history.report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB:
+        offset_kib = _learned_offset_kib(domain, history.report, turn.now_s)
+        demand = _estimate(domain, history, offset_kib, turn.now_s)
+        turn.change(domain, is_provisional=False, memory_offset_kib=offset_kib, demand=demand)
 
 
 def demand_of(domain: Domain, now_s: float) -> Demand | None:
     """Estimate a domain's demand from its history, or None where there is none."""
-    if domain.history is None or domain.memory_offset_kib is None:
+    return None if domain.history is None else _estimate(domain, domain.history, domain.memory_offset_kib, now_s)
+
+
+def _estimate(domain: Domain, history: History, offset_kib: int | None, now_s: float) -> Demand | None:
+    if offset_kib is None:
         return None
     return estimate_demand(
-        domain.history,
-        offset_kib=domain.memory_offset_kib,
+        history,
+        offset_kib=offset_kib,
         dynamic_min_kib=min(domain.settings.dynamic_min_kib, domain.ceiling_kib),
         ceiling_kib=domain.ceiling_kib,
         static_max_kib=domain.static_max_kib,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.engine.domains import Domains
 from dom0_arbiter.policy import Settings
 
 
@@ -16,7 +17,7 @@ class State:
     """
 
     settings: Settings = field(default_factory=Settings)
-    domains: Mapping[int, Domain] = field(default_factory=dict)
+    domains: Mapping[int, Domain] = field(default_factory=Domains)
     looked_s: float = float("-inf")
     total_kib: int = 0
     free_kib: int = 0

@@ -1,12 +1,12 @@
 """One step: take in what happened, keep the balloons in order, and plan if there are fresh figures to plan with."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dom0_arbiter.engine.actions import Plan
 from dom0_arbiter.engine.domain import Decision, party_of
 from dom0_arbiter.engine.events import Event
 from dom0_arbiter.engine.fold import demand_of, fold
+from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.engine.upkeep import keep_up
@@ -31,7 +31,7 @@ def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Pl
         turn.stale = keep_up(turn)
         if not turn.stale:
             _plan(turn)
-        is_moving = any(d.balloon is not None and d.balloon.is_progressing(now_s) for d in turn.domains.values())
+        is_moving = any(d.balloon is not None and d.balloon.is_progressing(now_s) for d in turn.domains.each())
         turn.state = replace(turn.state, is_moving=is_moving)
     new_state = replace(turn.state, domains=turn.domains, stale=turn.stale)
     look_again_s = 0.0 if turn.stale else LOOK_MOVING_S if new_state.is_moving else LOOK_SETTLED_S
@@ -40,10 +40,10 @@ def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Pl
 
 def _plan(turn: Turn) -> None:
     now_s = turn.now_s
-    for domain in list(turn.domains.values()):
+    for domain in turn.domains.each():
         if domain.report is not None and (domain.report.swap_used_kib or domain.demand is None):
             turn.change(domain, demand=demand_of(domain, now_s))  # what lies in swap counts less as time passes
-    obeying = (d for d in turn.domains.values() if d.balloon is not None and not d.balloon.is_stalled(now_s))
+    obeying = (d for d in turn.domains.each() if d.balloon is not None and not d.balloon.is_stalled(now_s))
     parties = [p for d in obeying if (p := party_of(d, now_s)) is not None]
     settings = turn.state.settings
     promised_kib, claimed_kib = turn.promised_kib(), turn.claimed_kib()
@@ -55,8 +55,8 @@ def _plan(turn: Turn) -> None:
         slack_kib=settings.slack_kib,
         pool_kib=settings.pool_kib(max(0, managed_kib)),
     )
-    coming_kib = sum(d.balloon.coming_kib(now_s) for d in turn.domains.values() if d.balloon is not None)
-    asked_s = max((d.balloon.asked_s for d in turn.domains.values() if d.balloon is not None), default=now_s)
+    coming_kib = sum(d.balloon.coming_kib(now_s) for d in turn.domains.each() if d.balloon is not None)
+    asked_s = max((d.balloon.asked_s for d in turn.domains.each() if d.balloon is not None), default=now_s)
     planned = plan_moves(
         parties,
         room,
@@ -77,7 +77,7 @@ def _plan(turn: Turn) -> None:
 
 
 def _remember(turn: Turn, planned: Moves) -> None:
-    for domain in list(turn.domains.values()):
+    for domain in turn.domains.each():
         share_kib = planned.shares_kib.get(domain.domid)
         awaits_report = share_kib is not None and domain.demand is not None and domain.demand.least_kib > share_kib
         if domain.planned is not domain.demand or domain.awaits_report != awaits_report:

@@ -1,11 +1,13 @@
 """The workbench of one step: the state under change, and what has been decided so far."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from dom0_arbiter.engine.actions import Action, SetMaxmem, WriteTarget
 from dom0_arbiter.engine.balloon import PAGE_KIB, Balloon, ask
 from dom0_arbiter.engine.domain import Decision, Domain
+from dom0_arbiter.engine.domains import Domains
+from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.policy import MARGIN_KIB
 
@@ -18,19 +20,21 @@ class Turn:
 
     state: State
     now_s: float
-    domains: dict[int, Domain] = field(init=False)
+    domains: Domains = field(init=False)
     actions: list[Action] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     sampled: bool = False
     stale: bool = False
 
     def __post_init__(self) -> None:
-        self.domains = dict(self.state.domains)
+        known = self.state.domains
+        self.domains = known.fork() if isinstance(known, Domains) else Domains(known.values())
         self.stale = self.state.stale
 
     def change(self, domain: Domain, **changes: Any) -> Domain:
         """Replace fields of a domain."""
-        changed = self.domains[domain.domid] = replace(domain, **changes)
+        changed = replace(domain, **changes)
+        self.domains.put(changed)
         return changed
 
     def retarget(self, domain: Domain, balloon: Balloon, to_kib: int, reason: str) -> Domain:
@@ -81,12 +85,12 @@ class Turn:
         """
         out_kib = sum(
             max(0, d.balloon.promised_kib - MARGIN_KIB)
-            for d in self.domains.values()
+            for d in self.domains.each()
             if d.balloon is not None and not d.is_in_hand(self.now_s)
         )
         return self.state.foreign_promises_kib + out_kib
 
     def promised_kib(self) -> int:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
-        own_kib = sum(d.balloon.promised_kib for d in self.domains.values() if d.balloon is not None)
+        own_kib = sum(d.balloon.promised_kib for d in self.domains.each() if d.balloon is not None)
         return self.state.foreign_promises_kib + own_kib

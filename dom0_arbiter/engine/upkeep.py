@@ -27,7 +27,7 @@ def keep_up(turn: Turn) -> bool:
     before it is given to others.
     """
     promised_kib = turn.promised_kib()
-    for domain in list(turn.domains.values()):
+    for domain in turn.domains.each():
         if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or domain.is_paused):
             _keep_up_one(turn, domain, domain.balloon)
     _withdraw_promises(turn)
@@ -81,7 +81,7 @@ def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:
 
 def _withdraw_promises(turn: Turn) -> None:
     """Lower maxmem where it allows more than was granted, and wherever others took the memory that backed it."""
-    managed = [d for d in turn.domains.values() if d.balloon is not None and d.is_in_hand(turn.now_s)]
+    managed = [d for d in turn.domains.each() if d.balloon is not None and d.is_in_hand(turn.now_s)]
     for domain in managed:
         balloon = turn.balloon(domain)
         granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
