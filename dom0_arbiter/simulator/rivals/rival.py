@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Rival(ABC):
-    """Moves a world's memory. `act` is called after every step; `due_s` is when it must be called again at the latest."""
+    """Moves a world's memory. `act` is called after every step; `due_s` is when to call it again at the latest."""
 
     name: ClassVar[str]
 

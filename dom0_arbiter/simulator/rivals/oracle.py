@@ -1,0 +1,81 @@
+"""The lower bound: somebody who knows what each guest needs, now and a second ahead, and moves memory in no time.
+
+No peer. It is what any policy, ours included, is to be measured against: with the same memory nobody can leave less
+demand uncovered, for the sum of what is lacking is least whenever nobody holds more than it needs while others lack.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dom0_arbiter.simulator.rivals.rival import Rival
+from dom0_arbiter.simulator.rivals.rounds import PAGE_KIB, whole_pages
+from dom0_arbiter.simulator.rivals.shares import fill
+
+AHEAD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """KiB, Xen's view, ascending: what is needed now, with what the next second needs, with all useful cache."""
+
+    now_kib: int
+    soon_kib: int
+    cached_kib: int
+    weight: int
+
+
+def sizes_kib(wishes: Mapping[int, Wish], total_kib: int, awaited_kib: int) -> dict[int, int]:
+    """Return sizes that cover what is needed now, then soon, then caches; by weight where a tier is not covered.
+
+    total_kib: all that domains may have together. awaited_kib: what starts wait for comes after what is needed now.
+    """
+    sizes = dict.fromkeys(wishes, 0)
+    weights = [wish.weight for wish in wishes.values()]
+    for tier in (
+        [w.now_kib for w in wishes.values()],
+        [w.soon_kib for w in wishes.values()],
+        [w.cached_kib for w in wishes.values()],
+    ):
+        lacking_kib = [kib - size_kib for kib, size_kib in zip(tier, sizes.values(), strict=True)]
+        for domid, kib in zip(wishes, fill(total_kib - sum(sizes.values()), lacking_kib, weights), strict=True):
+            sizes[domid] += kib
+        total_kib -= awaited_kib
+        awaited_kib = 0
+    return sizes
+
+
+class Oracle(Rival):
+    """Acts at every step; domains that are paused or suspended keep what they have."""
+
+    name = "oracle"
+
+    def act(self) -> None:
+        """Shrink whoever has too much, then grow the others."""
+        world, host = self.world, self.world.host
+        self.due_s = world.now_s + AHEAD_S
+        wishes = {
+            domid: self._wish(domid)
+            for domid in world.guests
+            if not (host.domains[domid].is_paused or host.domains[domid].is_shut_down)
+        }
+        held_kib = sum(host.domains[domid].actual_kib for domid in wishes)
+        sizes = sizes_kib(wishes, max(0, held_kib + host.free_kib - world.settings.slack_kib), world.awaited_kib)
+        shrinking_first = sorted(sizes.items(), key=lambda each: each[1] >= host.domains[each[0]].actual_kib)
+        for domid, kib in shrinking_first:
+            if kib != host.domains[domid].actual_kib:
+                world.force(domid, kib)
+
+    def _wish(self, domid: int) -> Wish:
+        world, now_s = self.world, self.world.now_s
+        guest, ceiling_kib = world.guests[domid], world.ceiling_kib(domid)
+        spec = guest.spec
+        soon_s = min(spec.need.steady_until_s(now_s), now_s + AHEAD_S)
+        now_kib = min(whole_pages(guest.demand_kib + PAGE_KIB - 1), ceiling_kib)
+        soon_kib = min(max(now_kib, whole_pages(spec.need.at(soon_s))), ceiling_kib)
+        cached_kib = min(soon_kib + whole_pages(max(0, spec.cache.at(now_s))), ceiling_kib)
+        return Wish(
+            now_kib=now_kib,
+            soon_kib=soon_kib,
+            cached_kib=cached_kib,
+            weight=world.settings.of_domain(spec.name).weight,
+        )
