@@ -4,6 +4,13 @@ from guest_agent.sample import Counters, Sample
 from protocol import FINAL, URGENT, VERSION_HIGHEST, VERSION_LOWEST, Hello, Report, __version__
 
 AGENT_NAME = "aerostat"
+_PARTS = (  # in this order: a whole is cut before its parts are
+    ("free_kib", "total_kib"),
+    ("available_kib", "total_kib"),
+    ("swap_used_kib", "swap_total_kib"),
+    ("swap_ram_kib", "total_kib"),
+    ("swap_packed_kib", "swap_used_kib"),
+)
 
 
 def build_hello(*, os_name: str, os_version: str, boot_id: str, capabilities: int) -> Hello:
@@ -23,11 +30,12 @@ def build_hello(*, os_name: str, os_version: str, boot_id: str, capabilities: in
 def build_report(sample: Sample, counters: Counters, *, sequence: int, urgent: bool, final: bool = False) -> Report:
     """Return the report of a sample. `sequence` counts reports and may be any size; the wire's wraps.
 
-    The parts of one sample are not read by the kernel at one instant: parts larger than the whole are cut to it.
+    The parts of one sample are not read by the kernel at one instant, and counters are older still: parts larger than
+    the whole are cut to it.
     """
     measured = vars(sample) | vars(counters)
     values = {field.name: min(measured[field.name], field.high) for field in Report.FIELDS if field.name in measured}
-    for part, whole in (("free_kib", "total_kib"), ("available_kib", "total_kib"), ("swap_used_kib", "swap_total_kib")):
+    for part, whole in _PARTS:
         values[part] = min(values.get(part, 0), values.get(whole, 0))
     flags = (URGENT if urgent else 0) | (FINAL if final else 0)
     return Report(version=VERSION_HIGHEST, sequence=sequence % 2**32, flags=flags, **values)

@@ -12,6 +12,8 @@ else:
 
 _LEVELS = (b"\nActive(file):", b"\nInactive(file):", b"\nShmem:", b"\nAnonPages:", b"\nCommitted_AS:")
 _UNEVICTABLE = (b"\nSUnreclaim:", b"\nKernelStack:", b"\nPageTables:", b"\nMlocked:")
+_DEV, _ZRAM = b"/dev/", b"/dev/zram"
+_DIGITS_MAX = 20  # of a 64-bit counter
 
 
 class Torn(ValueError):
@@ -43,7 +45,7 @@ class Sample(Record):
 
 
 class Counters(Record):
-    """What is dearer to read than a sample: counters since boot, and the kernel's own settings."""
+    """What is dearer to read than a sample: counters since boot, the kernel's own settings, where swap lies."""
 
     min_free_kib: int = 0
     balloon_target_kib: int = 0
@@ -54,6 +56,8 @@ class Counters(Record):
     oom_kill_total: int = 0
     psi_some_us_total: int = 0
     psi_full_us_total: int = 0
+    swap_ram_kib: int = 0
+    swap_packed_kib: int = 0
 
 
 def parse_meminfo(text: bytes, uptime_ms: int) -> Sample:
@@ -105,6 +109,41 @@ def parse_pressure(text: bytes, counters: Counters) -> None:
     counters.psi_full_us_total = _number(full, b" total=", b"\n") or 0
 
 
+def parse_zswap(text: bytes, counters: Counters) -> None:
+    """Fill in what /proc/meminfo says of zswap (fs/proc/meminfo.c, since Linux 5.19); raise Torn where it is cut.
+
+    Zswap is what its pool takes; Zswapped the size, uncompressed, of what lies there, each page with a slot of swap.
+    """
+    counters.swap_ram_kib = _kib(text, b"\nZswap:") or 0
+    counters.swap_packed_kib = _kib(text, b"\nZswapped:") or 0
+
+
+def parse_swaps(text: bytes) -> dict[str, int]:
+    """Return the used KiB of every zram device in /proc/swaps (mm/swapfile.c), by its name in /sys/block.
+
+    Raise Torn where the header is missing or a line is cut. Swap on anything else is a disk's, and not returned.
+    """
+    if not text.startswith(b"Filename") or not text.endswith(b"\n"):
+        raise Torn("swaps: not whole")
+    used_kib = {}
+    for line in text.split(b"\n"):
+        columns = line.split()  # file name (spaces escaped), type, size, used, priority
+        if columns and columns[0].startswith(_ZRAM) and columns[0][len(_ZRAM) :].isdigit():
+            used_kib[columns[0][len(_DEV) :].decode()] = _column(columns, 3, "swaps")
+    return used_kib
+
+
+def parse_mm_stat(text: bytes) -> int:
+    """Return how many KiB a zram device takes, the allocator's losses included; raise Torn for anything else.
+
+    mem_used_total, the third column of /sys/block/zram*/mm_stat, in bytes (Linux 4.1,
+    Documentation/admin-guide/blockdev/zram.rst).
+    """
+    if not text.endswith(b"\n"):
+        raise Torn("mm_stat: not whole")
+    return _column(text.split(), 2, "mm_stat") // 1024
+
+
 def parse_number(text: bytes) -> int:
     """Return the one number that files of /proc/sys and /sys hold; raise Torn for anything else."""
     return _number(b":" + text, b":", b"\n") or 0
@@ -112,6 +151,12 @@ def parse_number(text: bytes) -> int:
 
 def _kib(text: bytes, key: bytes) -> int | None:
     return _number(text, key, b" kB\n")
+
+
+def _column(columns: list[bytes], index: int, name: str) -> int:
+    if len(columns) <= index or len(columns[index]) > _DIGITS_MAX or not columns[index].isdigit():
+        raise Torn(f"{name}: no number in column {index + 1}")
+    return int(columns[index])
 
 
 def _number(text: bytes, key: bytes, unit: bytes) -> int | None:

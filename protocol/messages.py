@@ -66,6 +66,8 @@ class Report(Message):
     oom_kill_total: int = whole(default=0)
     psi_some_us_total: int = whole(default=0)  # time in which some task stalled on memory
     psi_full_us_total: int = whole(default=0)  # time in which all tasks did
+    swap_ram_kib: int = kib(default=0)  # memory that compressed swap (zram, zswap) takes; in none of the parts above
+    swap_packed_kib: int = kib(default=0)  # how much of swap_used_kib is in there, uncompressed size; the rest: a disk
 
     def validate(self, error: type[ProtocolError]) -> None:
         """Parts are not larger than the whole."""
@@ -77,6 +79,10 @@ class Report(Message):
             raise error("range", "available_kib: at most total_kib expected")
         if self.swap_used_kib > self.swap_total_kib:
             raise error("range", "swap_used_kib: at most swap_total_kib expected")
+        if self.swap_ram_kib > self.total_kib:
+            raise error("range", "swap_ram_kib: at most total_kib expected")
+        if self.swap_packed_kib > self.swap_used_kib:
+            raise error("range", "swap_packed_kib: at most swap_used_kib expected")
 
     @property
     def urgent(self) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
             """Return the levels now, or raise SourceError."""
 
         def read_counters(self) -> Counters:
-            """Return the counters now, or raise SourceError; what is not measured is 0."""
+            """Return the counters now, or raise SourceError; what is not measured is 0. Follows a sample."""
 
 
 class SourceError(Exception):

@@ -3,12 +3,25 @@
 import os
 import time
 
-from guest_agent.sample import Counters, Sample, Torn, parse_meminfo, parse_number, parse_pressure, parse_vmstat
+from guest_agent.sample import (
+    Counters,
+    Sample,
+    Torn,
+    parse_meminfo,
+    parse_mm_stat,
+    parse_number,
+    parse_pressure,
+    parse_swaps,
+    parse_vmstat,
+    parse_zswap,
+)
 from guest_agent.sources import SourceError
 from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT
 
 BALLOON = "/sys/devices/system/xen_memory/xen_memory0/target_kb"
 """What the balloon driver aims at (drivers/xen/xen-balloon.c, Linux)."""
+BLOCK = "/sys/block"
+"""Where each zram device says what it takes, in its mm_stat (drivers/block/zram/zram_drv.c, Linux 4.1)."""
 _READ_BYTES = 32_768
 _PAGE_NEARLY_FULL_BYTES = 3584
 """The kernel hands out such files by whole lines, a page at most per read: less than this was the last."""
@@ -45,6 +58,31 @@ class _KeptFile:
             os.close(fd)
 
 
+class _ZramSwap:
+    """What lies in swap on zram, and the memory that it takes."""
+
+    __slots__ = ("_block", "_stats", "_swaps")
+
+    def __init__(self, swaps: _KeptFile, block: str) -> None:
+        self._swaps = swaps
+        self._block = block
+        self._stats: dict[str, _KeptFile] = {}
+
+    def add_to(self, counters: Counters) -> None:
+        """Add every device's use and cost; raise SourceError or Torn. Devices come and go with swapon and swapoff."""
+        used_kib = parse_swaps(self._swaps.read())
+        for name in [name for name in self._stats if name not in used_kib]:
+            self._stats.pop(name).close()
+        for name in used_kib:
+            stat = self._stats.setdefault(name, _KeptFile(f"{self._block}/{name}/mm_stat"))
+            try:
+                text = stat.read()
+            except SourceError:
+                continue  # what is not known to be cheap counts as on a disk, as it does without this agent
+            counters.swap_ram_kib += parse_mm_stat(text)
+            counters.swap_packed_kib += used_kib[name]
+
+
 class ProcfsSource:
     """Measurements from below `root`, which must have a `meminfo`; what else is there is found out once."""
 
@@ -53,7 +91,9 @@ class ProcfsSource:
         "_meminfo",
         "_min_free",
         "_pressure",
+        "_swapping_meminfo",
         "_vmstat",
+        "_zram",
         "boot_id",
         "capabilities",
         "os_name",
@@ -66,8 +106,11 @@ class ProcfsSource:
         self._vmstat = _kept_if_readable(f"{root}/vmstat")
         self._pressure = _kept_if_readable(f"{root}/pressure/memory")  # with psi=0 it opens, but does not read
         self._min_free = _kept_if_readable(f"{root}/sys/vm/min_free_kbytes")
-        # Another root is another kernel's, or none's: this machine's balloon would not be its own.
+        # Another root is another kernel's, or none's: this machine's balloon would not be its own, nor its devices.
         self._balloon = _kept_if_readable(BALLOON) if root == "/proc" else None
+        swaps = _kept_if_readable(f"{root}/swaps")
+        self._zram = _ZramSwap(swaps, BLOCK if root == "/proc" else root + BLOCK) if swaps else None
+        self._swapping_meminfo = b""  # the last sample's text, for the counters to read on; empty without swap
         self.capabilities = (
             (HAS_VMSTAT if self._vmstat else 0)
             | (HAS_PSI if self._pressure else 0)
@@ -83,12 +126,15 @@ class ProcfsSource:
     def read_sample(self, uptime_ms: int) -> Sample:
         """Return what meminfo says now; raise SourceError."""
         try:
-            return parse_meminfo(self._meminfo.read(), uptime_ms)
+            text = self._meminfo.read()
+            sample = parse_meminfo(text, uptime_ms)
         except Torn as error:
             raise SourceError(f"{self._meminfo.path}: {error}") from error
+        self._swapping_meminfo = text if sample.swap_total_kib else b""
+        return sample
 
     def read_counters(self) -> Counters:
-        """Return what the other files say now; raise SourceError."""
+        """Return what the other files say now, and of zswap what the last sample's did; raise SourceError."""
         counters = Counters()
         try:
             if self._vmstat:
@@ -99,6 +145,10 @@ class ProcfsSource:
                 counters.min_free_kib = parse_number(self._min_free.read())
             if self._balloon:
                 counters.balloon_target_kib = parse_number(self._balloon.read())
+            if self._swapping_meminfo:
+                parse_zswap(self._swapping_meminfo, counters)
+                if self._zram:
+                    self._zram.add_to(counters)
         except Torn as error:
             raise SourceError(str(error)) from error
         return counters

@@ -12,7 +12,10 @@ _KIB = 1024
 
 
 class PsutilSource:
-    """Levels only: psutil has no refaults, no PSI and no balloon, so no capability is claimed for them."""
+    """Levels only: psutil has no refaults, no PSI and no balloon, so no capability is claimed for them.
+
+    Nor does it tell compressed memory from a disk: all swap is reported as on a disk.
+    """
 
     __slots__ = ("boot_id", "capabilities", "os_name", "os_version")
 

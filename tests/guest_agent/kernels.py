@@ -76,6 +76,18 @@ some avg10=1.53 avg60=0.87 avg300=0.30 total=3104520
 full avg10=0.12 avg60=0.05 avg300=0.01 total=204511
 """
 
+SWAPS = b"""\
+Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority
+/dev/zram0                              partition\t65532\t\t600\t\t100
+/dev/zram12                             partition\t65532\t\t44\t\t100
+/dev/xvda2                              partition\t1048572\t\t7000\t\t-2
+/var/swap\\040file                       file\t\t32764\t\t5\t\t-3
+"""
+
+MM_STAT = b"  634880   184320   253952        0   262144        3        0       14       20\n"
+MM_STAT_4_1 = b"   45056     9000    12288        0    16384        1        0\n"  # of other columns, and fewer
+ZSWAP = b"Zswap:               512 kB\nZswapped:           1300 kB\n"
+
 
 class PlayedProcfs:
     """A directory that looks like /proc to the agent."""
@@ -91,6 +103,13 @@ class PlayedProcfs:
         }.items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_bytes(text)
+
+    def set_swap(self, swaps: bytes, **mm_stats: bytes) -> None:
+        """Let /proc/swaps say that, and /sys/block have these devices."""
+        (self.directory / "swaps").write_bytes(swaps)
+        for name, text in mm_stats.items():
+            (self.directory / f"sys/block/{name}").mkdir(parents=True, exist_ok=True)
+            (self.directory / f"sys/block/{name}/mm_stat").write_bytes(text)
 
     def set_available(self, kib: int) -> None:
         """Replace meminfo, as a whole."""

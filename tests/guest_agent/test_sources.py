@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from guest_agent import build_hello, build_report
 from guest_agent.sources import SourceError, open_source
 from protocol import HAS_PSI, HAS_VMSTAT
-from tests.guest_agent.kernels import PlayedProcfs
+from tests.guest_agent.kernels import MEMINFO_6_1, MM_STAT, MM_STAT_4_1, SWAPS, ZSWAP, PlayedProcfs
+
+if TYPE_CHECKING:
+    from guest_agent.sources import Source
 
 
 @pytest.fixture
@@ -39,6 +43,80 @@ def test_all_that_a_procfs_has(played: PlayedProcfs) -> None:
     counters = source.read_counters()
     assert (counters.min_free_kib, counters.oom_kill_total, counters.psi_full_us_total) == (3400, 2, 204_511)
     assert source.boot_id == "4c1ee2a5-8d8a-4a3f-8a7e-07c3b8f1a0aa"
+
+
+def kinds_of_swap(source: "Source") -> tuple[int, int]:
+    """What a source says that compressed swap takes, and what lies in it."""
+    source.read_sample(0)
+    counters = source.read_counters()
+    return counters.swap_ram_kib, counters.swap_packed_kib
+
+
+def test_this_machines_own_swap() -> None:
+    source = open_source("procfs", "/proc")
+    sample = source.read_sample(0)
+    swaps = [line.split() for line in Path("/proc/swaps").read_text().splitlines()[1:]]
+    zrams = [columns for columns in swaps if columns[0].startswith("/dev/zram")]
+    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    packed_kib = sum(int(columns[3]) for columns in zrams) + int(meminfo.get("Zswapped", "0 kB").split()[0])
+    ram_kib, said_packed_kib = kinds_of_swap(source)
+    assert abs(said_packed_kib - packed_kib) <= sample.swap_total_kib // 100  # others may be swapping meanwhile
+    assert (ram_kib > 0) <= (sample.swap_total_kib > 0)
+
+
+@pytest.mark.skipif(not Path("/sys/block/zram0/mm_stat").exists(), reason="no zram here")
+def test_this_machines_own_mm_stat(played: PlayedProcfs) -> None:
+    (played.directory / "sys/block").symlink_to("/sys/block")
+    played.set_swap(b"".join(SWAPS.splitlines(keepends=True)[:2]))
+    source = open_source("procfs", str(played.directory))
+    taken_kib = int(Path("/sys/block/zram0/mm_stat").read_text().split()[2]) // 1024
+    for _ in range(2):
+        ram_kib, packed_kib = kinds_of_swap(source)
+        assert abs(ram_kib - taken_kib) <= taken_kib // 10  # others may be swapping meanwhile
+        assert packed_kib == 600
+
+
+def test_swap_in_zram_and_zswap_is_told_from_swap_on_a_disk(played: PlayedProcfs) -> None:
+    played.set_swap(SWAPS, zram0=MM_STAT, zram1=MM_STAT, zram12=MM_STAT_4_1)  # zram1 is no swap, but a file system
+    source = open_source("procfs", str(played.directory))
+    assert kinds_of_swap(source) == (248 + 12, 600 + 44)
+    (played.directory / "meminfo").write_bytes(MEMINFO_6_1.replace(b"Zswap:                 0 kB\n", ZSWAP))
+    assert kinds_of_swap(source) == (248 + 12 + 512, 600 + 44 + 1300)
+
+
+def test_devices_come_and_go_with_swapon_and_swapoff(played: PlayedProcfs) -> None:
+    lines = SWAPS.splitlines(keepends=True)
+    played.set_swap(lines[0] + lines[3])
+    source = open_source("procfs", str(played.directory))
+    assert kinds_of_swap(source) == (0, 0)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    played.set_swap(SWAPS, zram0=MM_STAT, zram12=MM_STAT_4_1)
+    assert kinds_of_swap(source) == (260, 644)
+    played.set_swap(lines[0] + lines[2])
+    assert kinds_of_swap(source) == (12, 44)
+    played.set_swap(lines[0])
+    assert kinds_of_swap(source) == (0, 0)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_device_whose_cost_is_not_known_counts_as_a_disk(played: PlayedProcfs) -> None:
+    played.set_swap(SWAPS, zram12=MM_STAT_4_1)
+    source = open_source("procfs", str(played.directory))
+    assert kinds_of_swap(source) == (12, 44)
+    played.set_swap(SWAPS, zram0=MM_STAT)
+    assert kinds_of_swap(source) == (260, 644)
+
+
+def test_without_swap_nobody_asks_where_it_lies(played: PlayedProcfs) -> None:
+    played.set_swap(b"torn", zram0=b"torn")
+    source = open_source("procfs", str(played.directory))
+    (played.directory / "meminfo").write_bytes(
+        MEMINFO_6_1.replace(b"SwapTotal:        131068", b"SwapTotal:             0")
+    )
+    assert kinds_of_swap(source) == (0, 0)
+    (played.directory / "meminfo").write_bytes(MEMINFO_6_1)
+    with pytest.raises(SourceError, match="swaps"):
+        kinds_of_swap(source)
 
 
 def test_a_procfs_with_nothing_but_meminfo_is_enough(played: PlayedProcfs) -> None:
@@ -77,11 +155,14 @@ def test_a_file_that_goes_away_is_an_error_until_it_is_back(played: PlayedProcfs
 
 
 def test_torn_files_are_errors(played: PlayedProcfs) -> None:
+    played.set_swap(SWAPS, zram0=MM_STAT)
     source = open_source("procfs", str(played.directory))
     for name, read in (
         ("meminfo", lambda: source.read_sample(0)),
         ("vmstat", source.read_counters),
         ("sys/vm/min_free_kbytes", source.read_counters),
+        ("swaps", lambda: kinds_of_swap(source)),
+        ("sys/block/zram0/mm_stat", lambda: kinds_of_swap(source)),
     ):
         path = played.directory / name
         whole = path.read_bytes()
@@ -93,7 +174,9 @@ def test_torn_files_are_errors(played: PlayedProcfs) -> None:
 
 
 def test_no_descriptors_are_lost(played: PlayedProcfs) -> None:
+    played.set_swap(SWAPS, zram0=MM_STAT)
     source = open_source("procfs", str(played.directory))
+    kinds_of_swap(source)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(50):
         played.set_available(5)
@@ -113,6 +196,7 @@ def test_psutil_measures_the_same_and_claims_no_more_than_it_has() -> None:
     sample, other = psutil.read_sample(0), procfs.read_sample(0)
     assert sample.total_kib == other.total_kib
     assert abs(sample.available_kib - other.available_kib) < other.total_kib // 10
+    assert not vars(psutil.read_counters())  # all swap is on a disk, for all it knows
     assert psutil.capabilities == 0
     build_report(sample, psutil.read_counters(), sequence=0, urgent=False)
     assert psutil.os_name == "Linux"

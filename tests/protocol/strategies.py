@@ -32,9 +32,10 @@ def messages(kind: type[M]) -> st.SearchStrategy[M]:
         # half of memory at random would hardly ever obey "the parts are not larger than the whole"
         def obey(values: dict[str, object]) -> dict[str, object]:
             total = values["total_kib"] = max(1, int(str(values["total_kib"])))
-            for name in ("free_kib", "available_kib"):
+            for name in ("free_kib", "available_kib", "swap_ram_kib"):
                 values[name] = int(str(values[name])) % (total + 1)
-            values["swap_used_kib"] = int(str(values["swap_used_kib"])) % (int(str(values["swap_total_kib"])) + 1)
+            for part, whole in (("swap_used_kib", "swap_total_kib"), ("swap_packed_kib", "swap_used_kib")):
+                values[part] = int(str(values[part])) % (int(str(values[whole])) + 1)
             return values
     else:
 

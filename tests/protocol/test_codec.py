@@ -48,6 +48,8 @@ TYPICAL: dict[str, Any] = {
     "oom_kill_total": 1,
     "psi_some_us_total": 900_000_000,
     "psi_full_us_total": 500_000_000,
+    "swap_ram_kib": 30_000,
+    "swap_packed_kib": 90_000,
 }
 
 
@@ -110,6 +112,29 @@ def test_an_older_peers_missing_fields_take_their_defaults() -> None:
         version=1, sequence=7, uptime_ms=1000, flags=0, total_kib=500_000, free_kib=100_000, available_kib=200_000
     )
     assert report.psi_full_us_total == 0
+
+
+def test_a_report_that_ends_before_the_kinds_of_swap_has_all_of_it_on_a_disk() -> None:
+    older = list(Report(**TYPICAL))[:24]
+    report = decode(Report, pack(older))
+    assert (report.swap_used_kib, report.swap_packed_kib, report.swap_ram_kib) == (100_000, 0, 0)
+    assert list(report)[:24] == older
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"swap_ram_kib": 3_900_001}, "swap_ram_kib: at most total_kib"),
+        ({"swap_packed_kib": 100_001}, "swap_packed_kib: at most swap_used_kib"),
+        ({"swap_ram_kib": -1}, "swap_ram_kib: 0 to"),
+        ({"swap_packed_kib": 2**40 + 1}, "swap_packed_kib: 0 to"),
+    ],
+)
+def test_compressed_swap_beyond_its_bounds_is_refused_as_a_whole(wrong: dict[str, int], why: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=why) as refused:
+        decode(Report, pack(list((TYPICAL | wrong).values())))
+    assert refused.value.reason == "range"
+    assert decode(Report, pack(list((TYPICAL | {"swap_ram_kib": 3_900_000, "swap_packed_kib": 100_000}).values())))
 
 
 def test_a_message_that_ends_before_a_required_field_is_refused() -> None:
