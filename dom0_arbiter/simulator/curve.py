@@ -3,7 +3,11 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, pi, sin
 from typing import Protocol
+
+INSTANT_S = 1e-6  # this soon before a change the amount is the new one, lest rounding has a leap to it end before it
 
 
 class Curve(Protocol):
@@ -66,8 +70,63 @@ class Spikes:
         """The next edge."""
         if now_s < self.first_s:
             return self.first_s
-        began_s = now_s - (now_s - self.first_s) % self.every_s
-        return began_s + (self.for_s if self._is_peak(now_s) else self.every_s)
+        into_s = self._into_s(now_s)
+        return now_s - (into_s - INSTANT_S) + (self.for_s if into_s < self.for_s < self.every_s else self.every_s)
 
     def _is_peak(self, now_s: float) -> bool:
-        return now_s >= self.first_s and (now_s - self.first_s) % self.every_s < self.for_s
+        return now_s >= self.first_s and self._into_s(now_s) < self.for_s
+
+    def _into_s(self, now_s: float) -> float:
+        return (now_s - self.first_s + INSTANT_S) % self.every_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What `turn` says of its first `period_s`, again and again from time 0."""
+
+    turn: Steps
+    period_s: float
+
+    def at(self, now_s: float) -> int:
+        """The amount at this point of the period."""
+        return self.turn.at((now_s + INSTANT_S) % self.period_s)
+
+    def steady_until_s(self, now_s: float) -> float:
+        """The next of the turn's times, or the next period."""
+        into_s = (now_s + INSTANT_S) % self.period_s
+        return now_s - (into_s - INSTANT_S) + min(self.turn.steady_until_s(into_s), self.period_s)
+
+
+def linear(times_s: Sequence[float], amounts_kib: Sequence[int]) -> Steps:
+    """Straight lines from point to point, in steps, so that time can leap from one to the next.
+
+    Each step is at most a grain high (see `grain_kib`) and has the amount of its beginning: exact at every point,
+    behind by less than a grain between them. Before the first point and after the last it stays level.
+    """
+    grain = grain_kib(max(amounts_kib))
+    step_times_s, step_amounts_kib = [], []
+    for (from_s, from_kib), (to_s, to_kib) in pairwise(zip(times_s, amounts_kib, strict=True)):
+        steps = max(1, -(-abs(to_kib - from_kib) // grain))
+        for step in range(steps):
+            step_times_s.append(from_s + (to_s - from_s) * step / steps)
+            step_amounts_kib.append(from_kib + (to_kib - from_kib) * step // steps)
+    return Steps(times_s=[*step_times_s, times_s[-1]], amounts_kib=[*step_amounts_kib, amounts_kib[-1]])
+
+
+def sine(low_kib: int, high_kib: int, period_s: float) -> Cycle:
+    """Up and down between the two, from the middle upwards at time 0, in even steps, a grain high at most."""
+    quarter_steps = max(1, ceil(pi * (high_kib - low_kib) / grain_kib(high_kib) / 4))
+    steps = 4 * quarter_steps  # so that both ends are met
+    middle_kib, amplitude_kib = (low_kib + high_kib) / 2, (high_kib - low_kib) / 2
+    return Cycle(
+        turn=Steps(
+            times_s=[period_s * step / steps for step in range(steps)],
+            amounts_kib=[round(middle_kib + amplitude_kib * sin(2 * pi * step / steps)) for step in range(steps)],
+        ),
+        period_s=period_s,
+    )
+
+
+def grain_kib(most_kib: int) -> int:
+    """The height of steps that stand for a slope: 1 MiB, or 1/256 of the most, whichever is more."""
+    return max(1024, most_kib // 256)

@@ -5,10 +5,12 @@ Plain values; `scenario_file` reads them from TOML, `replay` makes them from a t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Literal, get_args
 
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator.guest import GuestSpec
+from dom0_arbiter.simulator.kernel import CHURN_KIB
 
 Verdict = Literal["granted", "refused-lack", "refused-stuck"]
 Policy = Literal[
@@ -42,6 +44,7 @@ InvariantName = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"]
 
 POLICIES: tuple[str, ...] = get_args(Policy)
 METRICS: tuple[str, ...] = get_args(Metric)
+KIB_MAX = 2**34  # 16 TiB: what Xen can use unless built for more; 64 times that still fits a report
 
 
 class ScenarioError(Exception):
@@ -65,8 +68,8 @@ class Appearance:
 class Request:
     """A reservation, as for a start. `within_s` after at_s it must be decided; held for hold_s from then on.
 
-    hold_s inf: to the end. expect None: whatever comes is right. missing_kib: inclusive range of what a refusal for lack names as missing.
-    blame: the domains that a refusal must name, no others.
+    hold_s inf: to the end. expect None: whatever comes is right. missing_kib: inclusive range of what a refusal for
+    lack names as missing. blame: the domains that a refusal must name, no others.
     """
 
     name: str
@@ -116,3 +119,8 @@ class Scenario:
     expectations: Sequence[Expectation] = ()
     without: frozenset[str] = frozenset()
     expect_violated: frozenset[str] = frozenset()
+
+
+def boots_with_kib(spec: GuestSpec) -> int:
+    """The least size at which a guest's kernel can live without any program, Xen's view."""
+    return spec.memory_offset_kib + spec.kernel_kib + isqrt(spec.static_max_kib * 16) * 3 // 2 + CHURN_KIB
