@@ -83,12 +83,12 @@ class Turn:
 
         Not the margin that libxl leaves above every target: that is backed, whoever set the target.
         """
-        out_kib = sum(
-            max(0, d.balloon.promised_kib - MARGIN_KIB)
-            for d in self.domains.each()
-            if d.balloon is not None and not d.is_in_hand(self.now_s)
-        )
-        return self.state.foreign_promises_kib + out_kib
+        claimed_kib = self.state.foreign_promises_kib
+        for domain in self.domains.each():
+            beyond_kib = 0 if domain.balloon is None else domain.balloon.promised_kib - MARGIN_KIB
+            if beyond_kib > 0 and not domain.is_in_hand(self.now_s):
+                claimed_kib += beyond_kib
+        return claimed_kib
 
     def promised_kib(self) -> int:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""

@@ -37,9 +37,6 @@ def keep_up(turn: Turn) -> bool:
 def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
     now_s = turn.now_s
     has_kib = _whole_pages(balloon.actual_kib)
-    # A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile.
-    found_standing = domain.decision is None and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
-    grew_by_itself = has_kib > balloon.target_kib + TOLERANCE_KIB and (not balloon.shrink_asked or found_standing)
     if domain.is_frozen(now_s):
         # What libxl saves is the target: a guest with more than that plus 1 MiB cannot be restored.
         is_covered = has_kib <= max(balloon.target_kib, domain.xenstore_target_kib + domain.target_offset_kib)
@@ -49,13 +46,15 @@ def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
         # Populate-on-demand: no target is written, but to a guest that stands where no offset could have brought it.
         if domain.report is not None and now_s - max(balloon.changed_s, balloon.asked_s) >= 2 * NUDGE_AFTER_S:
             turn.retarget(domain, balloon, has_kib, "covers what it has, far from its target")
-    elif grew_by_itself:
+    elif has_kib > balloon.target_kib + TOLERANCE_KIB and (
+        not balloon.shrink_asked or _was_standing(domain, balloon, now_s)
+    ):
         turn.retarget(domain, balloon, has_kib, "covers what the guest took by itself")
     elif domain.is_unsure:
         turn.retarget(domain, balloon, has_kib, "keeps what it has: what was asked of it last may not have arrived")
     elif balloon.phase == "growing" and balloon.target_kib > min(domain.ceiling_kib, balloon.maxmem_kib - MARGIN_KIB):
         turn.retarget(domain, balloon, has_kib, "keeps what it has: it was found growing beyond its maximum")
-    elif party_of(domain, now_s) is not None and balloon.is_nudge_due(now_s):
+    elif balloon.is_nudge_due(now_s) and party_of(domain, now_s) is not None:
         if balloon.nudges < NUDGES:
             _rewrite(turn, domain, nudge(balloon, now_s))
         else:
@@ -63,8 +62,13 @@ def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
             settled = give_up(balloon, now_s)
             reason = "stopped growing: keeps what it has" if was_growing else "does not shrink: keeps what it has"
             turn.retarget(domain, settled, settled.target_kib, reason)
-    elif turn.state.is_pressed and party_of(domain, now_s) is not None and balloon.is_wake_due(now_s):
+    elif turn.state.is_pressed and balloon.is_wake_due(now_s) and party_of(domain, now_s) is not None:
         _rewrite(turn, domain, wake(balloon, now_s))
+
+
+def _was_standing(domain: Domain, balloon: Balloon, now_s: float) -> bool:
+    """A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile."""
+    return domain.decision is None and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
 
 
 def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:
@@ -81,17 +85,27 @@ def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:
 
 def _withdraw_promises(turn: Turn) -> None:
     """Lower maxmem where it allows more than was granted, and wherever others took the memory that backed it."""
-    managed = [d for d in turn.domains.each() if d.balloon is not None and d.is_in_hand(turn.now_s)]
-    for domain in managed:
-        balloon = turn.balloon(domain)
-        granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
-        if balloon.maxmem_kib > granted_kib:
-            turn.limit(domain, balloon, granted_kib)
+    for domain in turn.domains.each():
+        balloon = domain.balloon
+        if balloon is not None:
+            granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
+            if balloon.maxmem_kib > granted_kib and domain.is_in_hand(turn.now_s):
+                turn.limit(domain, balloon, granted_kib)
+    excess_kib = turn.promised_kib() + turn.state.settings.slack_kib - turn.state.free_at_most_kib
+    if excess_kib <= 0:
+        return
+    managed = [d.domid for d in turn.domains.each() if d.balloon is not None and d.is_in_hand(turn.now_s)]
     for withdraw in (_stop_growing, _take_margin):
-        for domain in sorted(managed, key=lambda d: turn.balloon(d).promised_kib, reverse=True):
-            if turn.promised_kib() + turn.state.settings.slack_kib <= turn.state.free_at_most_kib:
+        for domid in sorted(managed, key=lambda domid: _promised_kib(turn, domid), reverse=True):
+            if excess_kib <= 0:
                 return
-            withdraw(turn, turn.domains[domain.domid])
+            promised_kib = _promised_kib(turn, domid)
+            withdraw(turn, turn.domains[domid])
+            excess_kib -= promised_kib - _promised_kib(turn, domid)
+
+
+def _promised_kib(turn: Turn, domid: int) -> int:
+    return turn.balloon(turn.domains[domid]).promised_kib
 
 
 def _stop_growing(turn: Turn, domain: Domain) -> None:

@@ -1,9 +1,9 @@
 """Who should have how much, if memory could move at once: tier by tier, fair within each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dom0_arbiter.policy.water import Vessel, fill
+from dom0_arbiter.policy.water import pour
 
 PAGE_KIB = 4
 
@@ -47,17 +47,22 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread
     domain gets is weighed, so that nobody gains by being large; within surge and comfort only what is added to the
     working set, so that headroom is shared as headroom.
     """
+    weights = [p.weight for p in parties]
     nothing = [0] * len(parties)
+
+    def raised(lows: Sequence[int], highs: Iterable[int], up_to_kib: int, origins: Sequence[int]) -> list[int]:
+        return pour(weights, lows, list(map(max, lows, highs)), up_to_kib, origins_kib=origins)
+
     floors = counted_floors(parties, budget_kib)
-    working_sets = [max(floor, p.working_set_kib) for floor, p in zip(floors, parties, strict=True)]
-    shares = _tier(parties, nothing, floors, budget_kib, origins=nothing)
-    shares = _tier(parties, shares, working_sets, budget_kib, origins=nothing)
+    working_sets = (p.working_set_kib for p in parties)
+    shares = raised(nothing, floors, budget_kib, nothing)
+    shares = raised(shares, working_sets, budget_kib, nothing)
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
     headroom_from = shares
-    shares = _tier(parties, shares, [p.surge_kib for p in parties], beyond_kib, origins=headroom_from)
-    shares = _tier(parties, shares, [p.comfort_kib for p in parties], beyond_kib, origins=headroom_from)
+    shares = raised(shares, (p.surge_kib for p in parties), beyond_kib, headroom_from)
+    shares = raised(shares, (p.comfort_kib for p in parties), beyond_kib, headroom_from)
     if spread:
-        shares = _tier(parties, shares, [p.ceiling_kib for p in parties], beyond_kib, origins=nothing)
+        shares = raised(shares, (p.ceiling_kib for p in parties), beyond_kib, nothing)
     return [share - share % PAGE_KIB for share in shares]
 
 
@@ -68,16 +73,3 @@ def counted_floors(parties: Sequence[Party], budget_kib: int) -> list[int]:
     """
     weights = sum(p.weight for p in parties)
     return [min(p.floor_kib, max(p.dynamic_min_kib, p.weight * budget_kib // weights)) for p in parties]
-
-
-def _tier(
-    parties: Sequence[Party], lows: Sequence[int], highs: Sequence[int], budget_kib: int, origins: Sequence[int]
-) -> list[int]:
-    """Raise every share from its low towards its high, as far as the budget goes."""
-    return fill(
-        [
-            Vessel(weight=p.weight, low_kib=low, high_kib=max(low, high), origin_kib=origin)
-            for p, low, high, origin in zip(parties, lows, highs, origins, strict=True)
-        ],
-        budget_kib,
-    )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dom0_arbiter.policy.allocate import PAGE_KIB, Party, allocate, counted_floors
-from dom0_arbiter.policy.water import Vessel, fill
+from dom0_arbiter.policy.water import pour
 
 MIB = 1024
 MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its target; libxl leaves as much
@@ -75,10 +75,11 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
         parties = [replace(p, target_kib=keeping.get(p.domid, p.target_kib)) for p in parties]
         coming_kib -= sum(move.to_kib - move.from_kib for move in kept)
     floors = counted_floors(parties, budget_kib)
-    wants = [max(0, share - p.target_kib) if p.may_grow else 0 for share, p in zip(shares, parties, strict=True)]
+    aims = list(zip(shares, parties, strict=True))
+    wants = [share - p.target_kib if share > p.target_kib and p.may_grow else 0 for share, p in aims]
     gives = [
-        max(0, p.target_kib - max(share, floor, p.least_kib))
-        for share, floor, p in zip(shares, floors, parties, strict=True)
+        max(0, p.target_kib - max(share, floor, p.least_kib)) if share < p.target_kib else 0
+        for (share, p), floor in zip(aims, floors, strict=True)
     ]
     pressing = [_is_pressing(p, want) for p, want in zip(parties, wants, strict=True)]
     overdrawn_kib = max(0, -room.unpromised_kib)
@@ -130,8 +131,10 @@ def _keeps(parties: Sequence[Party], shares: Sequence[int]) -> list[Move]:
     """Call off shrinks under way of domains that became short meanwhile: what they still hold costs nobody anything."""
     moves = []
     for p, share in zip(parties, shares, strict=True):
+        if not p.is_short:
+            continue
         to_kib = min(share, p.actual_kib - p.actual_kib % PAGE_KIB)
-        if p.is_short and to_kib - p.target_kib >= MOVE_MIN_KIB:
+        if to_kib - p.target_kib >= MOVE_MIN_KIB:
             reason = f"keeps {_mib(to_kib - p.target_kib)} that it was to give: needs {_mib(p.need_kib)}"
             moves.append(Move(domid=p.domid, from_kib=p.target_kib, to_kib=to_kib, reason=reason))
     return moves
@@ -143,10 +146,8 @@ def _shrinks(parties: Sequence[Party], shares: Sequence[int], gives: Sequence[in
         return []
     lacking_kib = max(lacking_kib, CHUNK_KIB)
     lows = [p.target_kib - give for p, give in zip(parties, gives, strict=True)]
-    vessels = [
-        Vessel(weight=p.weight, low_kib=low, high_kib=p.target_kib) for p, low in zip(parties, lows, strict=True)
-    ]
-    kept = fill(vessels, sum(p.target_kib for p in parties) - lacking_kib)
+    targets = [p.target_kib for p in parties]
+    kept = pour([p.weight for p in parties], lows, targets, sum(targets) - lacking_kib)
     moves = []
     for p, share, keep in zip(parties, shares, kept, strict=True):
         to_kib = keep - keep % PAGE_KIB
@@ -191,12 +192,9 @@ def _now(growing: Sequence[tuple[Party, int]], free_kib: int) -> list[int]:
     """
     lows = [p.target_kib for p, _ in growing]
     budget_kib = sum(lows) + free_kib - sum(max(0, p.target_kib - p.held_kib) for p, _ in growing)
+    weights = [p.weight for p, _ in growing]
     for tier in ([min(p.working_set_kib, share) for p, share in growing], [share for _, share in growing]):
-        vessels = [
-            Vessel(weight=p.weight, low_kib=low, high_kib=max(low, high))
-            for (p, _), low, high in zip(growing, lows, tier, strict=True)
-        ]
-        lows = fill(vessels, budget_kib)
+        lows = pour(weights, lows, list(map(max, lows, tier)), budget_kib)
     return [max(p.target_kib, low - low % PAGE_KIB) for (p, _), low in zip(growing, lows, strict=True)]
 
 

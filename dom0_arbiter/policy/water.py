@@ -26,40 +26,62 @@ def fill(vessels: Sequence[Vessel], budget_kib: int) -> list[int]:
     Returns one amount per vessel, in order. The amounts add up to the budget, unless that lies below the sum of the
     lows (then everyone gets its low) or above the sum of the highs (then its high).
     """
-    lows = sum(v.low_kib for v in vessels)
-    if budget_kib <= lows:
-        return [v.low_kib for v in vessels]
-    if budget_kib >= sum(v.high_kib for v in vessels):
-        return [v.high_kib for v in vessels]
+    return pour(
+        [v.weight for v in vessels],
+        [v.low_kib for v in vessels],
+        [v.high_kib for v in vessels],
+        budget_kib,
+        origins_kib=[v.origin_kib for v in vessels],
+    )
+
+
+def pour(
+    weights: Sequence[int],
+    lows_kib: Sequence[int],
+    highs_kib: Sequence[int],
+    budget_kib: int,
+    *,
+    origins_kib: Sequence[int] | None = None,
+) -> list[int]:
+    """`fill`, with a column for each property of the vessels: a vessel costs more to make than to fill."""
+    resting_kib = sum(lows_kib)
+    if budget_kib <= resting_kib:
+        return list(lows_kib)
+    if budget_kib >= sum(highs_kib):
+        return list(highs_kib)
+    origins = origins_kib or [0] * len(weights)
     # A vessel rises from level (low - origin) / weight to (high - origin) / weight: visit these points upwards.
-    points = []
-    for index, v in enumerate(vessels):
-        points.append((_level(v.low_kib - v.origin_kib, v.weight), 0, index))
-        points.append((_level(v.high_kib - v.origin_kib, v.weight), 1, index))
+    starts = [_level(low - origin, w) for low, origin, w in zip(lows_kib, origins, weights, strict=True)]
+    stops = [_level(high - origin, w) for high, origin, w in zip(highs_kib, origins, weights, strict=True)]
+    moving = [index for index, (start, stop) in enumerate(zip(starts, stops, strict=True)) if start < stop]
+    points = [(starts[index], False, index) for index in moving]
+    points += [(stops[index], True, index) for index in moving]
     points.sort()
-    resting_kib, origins_kib, weights = lows, 0, 0  # of those at rest; of those rising
     rising: set[int] = set()
-    for level, stops, index in points:
+    rising_from_kib = rising_weight = 0  # the sums of their origins and weights
+    level = 0
+    for level, is_stop, index in points:
         # The water stands at `level` here if what rises would by then hold more than what is left.
-        if weights and origins_kib * _SCALE + weights * level >= (budget_kib - resting_kib) * _SCALE:
+        if rising and rising_from_kib * _SCALE + rising_weight * level >= (budget_kib - resting_kib) * _SCALE:
             break
-        v = vessels[index]
-        if stops:
+        if is_stop:
             rising.discard(index)
-            resting_kib, origins_kib, weights = resting_kib + v.high_kib, origins_kib - v.origin_kib, weights - v.weight
+            resting_kib += highs_kib[index]
+            rising_from_kib -= origins[index]
+            rising_weight -= weights[index]
         else:
             rising.add(index)
-            resting_kib, origins_kib, weights = resting_kib - v.low_kib, origins_kib + v.origin_kib, weights + v.weight
-    shares = []
-    water_kib = budget_kib - resting_kib - origins_kib
-    for index, v in enumerate(vessels):
-        if index in rising:
-            shares.append(max(v.low_kib, min(v.high_kib, v.origin_kib + v.weight * water_kib // weights)))
-        else:
-            shares.append(v.low_kib if _level(v.low_kib - v.origin_kib, v.weight) >= level else v.high_kib)
+            resting_kib -= lows_kib[index]
+            rising_from_kib += origins[index]
+            rising_weight += weights[index]
+    shares = [low if start >= level else high for low, high, start in zip(lows_kib, highs_kib, starts, strict=True)]
+    water_kib = budget_kib - resting_kib - rising_from_kib
+    for index in rising:
+        risen_kib = origins[index] + weights[index] * water_kib // rising_weight
+        shares[index] = max(lows_kib[index], min(highs_kib[index], risen_kib))
     crumbs = budget_kib - sum(shares)  # less than one KiB for each that was rising
     for index in sorted(rising):
-        if crumbs > 0 and shares[index] < vessels[index].high_kib:
+        if crumbs > 0 and shares[index] < highs_kib[index]:
             shares[index] += 1
             crumbs -= 1
     return shares
