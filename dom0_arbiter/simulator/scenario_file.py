@@ -205,7 +205,7 @@ def _expectation(table: ExpectTable, where: str, end_s: float, domains: Sequence
 
 
 def _times(table: ExpectTable, where: str, end_s: float, *, is_metric: bool) -> tuple[float, float]:
-    """From and until. A metric is judged once, at the end: it needs no times, and can have no others."""
+    """From and until. A metric needs no times: it is of the whole scenario, and judged once, at the end."""
     match table.at_s, table.from_s, table.until_s:
         case float(at_s), None, None:
             from_s, until_s = at_s, at_s
