@@ -8,6 +8,7 @@ from dom0_arbiter.policy.allocate import Party, allocate
 from dom0_arbiter.policy.demand import Demand, History, estimate_demand, observe_report, urgent_kib
 from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
+from dom0_arbiter.policy.water import Vessel, fill
 
 __all__ = [
     "MARGIN_KIB",
@@ -20,8 +21,10 @@ __all__ = [
     "Room",
     "Settings",
     "Surplus",
+    "Vessel",
     "allocate",
     "estimate_demand",
+    "fill",
     "observe_report",
     "plan_moves",
     "urgent_kib",

@@ -99,6 +99,8 @@ def count(kernel: Kernel, aim_kib: int) -> Counters:
         oom_kill_total=kernel.oom_kills_total,
         psi_some_us_total=kernel.psi_some_us_total,
         psi_full_us_total=kernel.psi_full_us_total,
+        swap_ram_kib=kernel.zram_kib,
+        swap_packed_kib=kernel.swapped_kib if kernel.swap == "zram" else 0,
         min_free_kib=kernel.min_free_kib,
         balloon_target_kib=aim_kib,
     )

@@ -17,7 +17,7 @@ MEMMAP_DIVISOR = (
 IMAGE_KIB = 24_576  # kernel text, data and initrd, which MemTotal leaves out as well
 AGENT_STARTS_S = 0.5
 STILL_S = 2.0  # unchanged for this long, it is looked at again only when something is due
-THRASHING_S = 0.1  # between two looks at a guest whose pages go in and out while no level changes
+THRASHING_S = 0.25  # between two looks at a guest whose pages go in and out while no level changes
 GROWS_AGAIN_S = 0.25
 NO_CACHE = Constant(kib=0)
 IDEAL = Character()

@@ -17,6 +17,7 @@ LIVELY_S = 10.0  # J
 COVERED_S = 1.0  # K: within 1 s of the growth; and A, for what others do to it
 IDLE_S = 3.0  # J, of memory that nobody has
 JUDGE_S = 1.0  # between two judgements of I and J
+GLANCE_S = 0.1  # between two of what must not last for a second
 LOOK_S = 1.1  # between two looks of an arbiter at a quiet host, and a little
 
 
@@ -30,7 +31,7 @@ class Inspector:
         self._unbacked_s: float | None = None
         self._uncovered_s: dict[int, float] = {}
         self.settled_total = 0  # how often a settled host was judged
-        self._judge_at_s = 0.0
+        self._judge_at_s = self._glance_at_s = 0.0
         self._idle_s: float | None = None
 
     def before(self, scene: Scene, action: Action) -> None:
@@ -54,9 +55,12 @@ class Inspector:
 
     def look(self, scene: Scene, *, planned: bool) -> None:
         """Time has passed, and the arbiter has done what there was to do. planned: it knows this very moment."""
-        self._check_refusals(scene)
-        self._check_backing(scene)
-        self._check_cover(scene)
+        if scene.host.refusals:
+            self._check_refusals(scene)
+        if scene.now_s >= self._glance_at_s:
+            self._glance_at_s = scene.now_s + GLANCE_S
+            self._check_backing(scene)
+            self._check_cover(scene)
         if scene.now_s >= self._judge_at_s and (planned or scene.now_s - self._judge_at_s > JUDGE_S):
             self._judge_at_s = scene.now_s + JUDGE_S
             self.violations.extend(check_names(scene))

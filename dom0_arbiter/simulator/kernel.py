@@ -208,7 +208,8 @@ class Kernel:
         """Programs fault their pages back in; where there is no room, others go out for them: thrashing."""
         missing_ratio = self.swapped_kib / self.held_kib
         wanted_kib = min(int(SWAP_KIB_S[self.swap] * dt_s), self.swapped_kib)
-        got_kib = self._obtain(wanted_kib)
+        room_kib = self.free_kib + self.cache_kib - self.min_free_kib - CHURN_KIB
+        got_kib = self._obtain(min(wanted_kib, max(0, room_kib)) & ~3)
         self.anon_kib += got_kib
         self.swapped_kib -= got_kib
         thrashed_kib = wanted_kib - got_kib

@@ -46,6 +46,10 @@ class GuestScore:
             self.reactions_s.append(now_s - self._short_s)
             self._short_s = None
 
+    def all_reactions_s(self, now_s: float) -> list[float]:
+        """How long each shortage lasted, that which is not over included."""
+        return self.reactions_s if self._short_s is None else [*self.reactions_s, now_s - self._short_s]
+
     def moved(self, kib: int, now_s: float) -> None:
         """Its size changed by so much, which may be negative."""
         self.moved_kib += abs(kib)

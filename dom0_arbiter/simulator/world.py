@@ -36,7 +36,10 @@ class World:
         self.arbiter: Arbiter | None = None
         self.rival: Rival | None = None
         self.inspector = Inspector()
+        self.departed: list[Guest] = []
         self.oom_kills_total = 0
+        self.awaited_kib = 0  # memory of guests that are to start, and cannot yet
+        self.awaited_kib_s = 0.0
         self.failing: set[int] = set()  # domains for which the next action fails
         self._random = Random(seed)  # noqa: S311 - a world is no secret
         self._last_domid = 0
@@ -47,6 +50,7 @@ class World:
     def step(self, dt_s: float) -> None:
         """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
+        self.awaited_kib_s += self.awaited_kib * dt_s
         for domid, guest in list(self.guests.items()):
             if guest.wake_s <= self.now_s:
                 self._advance(domid, guest)
@@ -67,11 +71,11 @@ class World:
         self.inspector.look(self.scene(), planned=planned)
 
     def run(self, for_s: float, *, moving_dt_s: float = 0.05, settled_dt_s: float = 0.25) -> None:
-        """Let time pass in small steps while anything moves, and in leaps of at most `settled_dt_s` while nothing does."""
+        """Let time pass in small steps while anything moves, in leaps of at most `settled_dt_s` while nothing does."""
         until_s = self.now_s + for_s
         while self.now_s < until_s - 1e-9:
             dt_s = (
-                moving_dt_s if self.is_stirring() else min(settled_dt_s, max(moving_dt_s, self._next_s() - self.now_s))
+                moving_dt_s if self.is_stirring() else min(settled_dt_s, max(moving_dt_s, self.next_s() - self.now_s))
             )
             self.step(min(dt_s, until_s - self.now_s))
 
@@ -79,7 +83,7 @@ class World:
         """Whether anything moves."""
         return any(guest.wake_s <= self.now_s for guest in self.guests.values())
 
-    def _next_s(self) -> float:
+    def next_s(self) -> float:
         """When anything will happen next, if nothing moves now."""
         next_s = min((guest.wake_s for guest in self.guests.values()), default=float("inf"))
         if self._suspending:
@@ -103,13 +107,16 @@ class World:
 
     # The toolstack
 
-    def start(self, spec: GuestSpec) -> int:
-        """Make a domain, as `xl create` does; return its domid. Raises IllegalAllocationError without free memory."""
+    def start(self, spec: GuestSpec, *, target_kib: int | None = None) -> int:
+        """Make a domain, as `xl create` does; return its domid. Raises IllegalAllocationError without free memory.
+
+        target_kib: what stands in memory/target, Xen's view; None: what it has.
+        """
         self._last_domid += 1
         domid = self._last_domid
         maxmem_kib = spec.actual_kib + LIBXL_EXTRA_KIB if spec.maxmem_kib is None else spec.maxmem_kib
         self.host.build(domid, Allotment(actual_kib=spec.actual_kib, maxmem_kib=maxmem_kib, is_hvm=spec.is_hvm))
-        target_kib = spec.actual_kib - spec.target_offset_kib
+        target_kib = (spec.actual_kib if target_kib is None else target_kib) - spec.target_offset_kib
         self.guests[domid] = Guest(domid, spec, target_kib=target_kib, now_s=self.now_s)
         self.directory.introduce(
             domid,
@@ -125,7 +132,9 @@ class World:
 
     def destroy(self, domid: int) -> None:
         """A domain ends."""
-        del self.guests[domid]
+        guest = self.guests.pop(domid)
+        guest.score.stands(0, 0, self.now_s)
+        self.departed.append(guest)
         self.host.destroy(domid)
         self.directory.release(domid)
         self._suspending.pop(domid, None)
@@ -166,6 +175,10 @@ class World:
             self.guests[domid].wake(self.now_s)
         self.host.domains[domid].is_paused = is_paused
         self._outsiders_acted()
+
+    def await_starts(self, kib: int) -> None:
+        """Guests of so much memory in all are to start as soon as it is free."""
+        self.awaited_kib = kib
 
     # What a peer's policy sees and does
 

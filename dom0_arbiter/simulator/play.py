@@ -1,0 +1,151 @@
+"""Plays a scenario under one policy, from its beginning to its end, as fast as it can."""
+
+from functools import lru_cache
+
+from dom0_arbiter.policy import Settings
+from dom0_arbiter.simulator.curve import Constant, Steps
+from dom0_arbiter.simulator.guest import GuestSpec
+from dom0_arbiter.simulator.host import IllegalAllocationError
+from dom0_arbiter.simulator.judge import Judge
+from dom0_arbiter.simulator.metrics import Fairness, compute_metrics
+from dom0_arbiter.simulator.outcome import Outcome
+from dom0_arbiter.simulator.recorder import Recorder
+from dom0_arbiter.simulator.rivals import RIVALS
+from dom0_arbiter.simulator.scenario import Appearance, Scenario
+from dom0_arbiter.simulator.world import World
+
+GIB = 1024 * 1024
+OURS = "aerostat"
+HANDOVER_AT_S, HANDOVER_WITHIN_S = 60.0, 300.0
+
+
+class Play:
+    """One scenario under way. Mutable; `run` plays it to its end."""
+
+    def __init__(self, scenario: Scenario, policy: str, *, seed: int | None = None, record: bool = False) -> None:
+        self._scenario = scenario
+        self._policy = policy
+        seed = scenario.seed if seed is None else seed
+        self.world = World(total_kib=scenario.memory_kib, settings=scenario.settings, seed=seed)
+        self._fairness = Fairness()
+        self._judges = [Judge(index, expected) for index, expected in enumerate(scenario.expectations)]
+        self._recorder = Recorder(scenario.duration_s) if record else None
+        self._awaited: list[Appearance] = []
+        self._coming = sorted(scenario.guests, key=lambda appearance: appearance.from_s)
+        self._domids: dict[str, int] = {}
+        self._leaving = sorted((a for a in scenario.guests if a.until_s < scenario.duration_s), key=lambda a: a.until_s)
+
+    def run(self) -> None:
+        """Play to the end."""
+        world, scenario = self.world, self._scenario
+        self._come_and_go()
+        if self._policy == OURS:
+            world.start_arbiter()
+        else:
+            world.rival = RIVALS[self._policy](world)
+        self._look()
+        while world.now_s < scenario.duration_s - 1e-9:
+            next_s = min(scenario.duration_s, self._next_s())
+            dt_s = scenario.step_s if world.is_stirring() else max(scenario.step_s, world.next_s() - world.now_s)
+            if next_s > world.now_s:
+                dt_s = min(dt_s, next_s - world.now_s)
+            world.step(dt_s)
+            self._come_and_go()
+            self._look()
+
+    def outcome(self, handover_s: float | None) -> Outcome:
+        """What came of it."""
+        world, scenario = self.world, self._scenario
+        metrics = compute_metrics(world, self._fairness, handover_s)
+        expectations = [judge.end(metrics) for judge in self._judges]
+        broken = {violation.invariant for violation in world.inspector.violations}
+        return Outcome(
+            policy=self._policy,
+            metrics=metrics,
+            requests=[],
+            expectations=expectations,
+            violations=world.inspector.violations,
+            passed=all(each.passed for each in expectations)
+            and (self._policy != OURS or broken == scenario.expect_violated),
+            series=None if self._recorder is None else self._recorder.series(scenario.memory_kib),
+        )
+
+    def _look(self) -> None:
+        self._fairness.look(self.world)
+        for judge in self._judges:
+            judge.look(self.world)
+        if self._recorder is not None:
+            self._recorder.look(self.world)
+
+    def _next_s(self) -> float:
+        """When the scenario itself has something to do or to judge."""
+        now_s = self.world.now_s
+        times_s = [judge.next_s for judge in self._judges]
+        times_s += [appearance.from_s for appearance in self._coming[:1]]
+        times_s += [appearance.until_s for appearance in self._leaving[:1]]
+        return min((time_s for time_s in times_s if time_s > now_s), default=float("inf"))
+
+    def _come_and_go(self) -> None:
+        """Start what is due and fits; what does not fit waits, and the memory that it lacks counts as unmet."""
+        world, now_s = self.world, self.world.now_s
+        while self._leaving and self._leaving[0].until_s <= now_s:
+            leaver = self._leaving.pop(0)
+            domid = self._domids.get(leaver.spec.name)
+            if domid in world.guests:
+                world.destroy(domid)
+            self._awaited = [appearance for appearance in self._awaited if appearance is not leaver]
+        while self._coming and self._coming[0].from_s <= now_s:
+            self._awaited.append(self._coming.pop(0))
+        for appearance in list(self._awaited):
+            if world.host.free_kib - appearance.spec.actual_kib < (world.settings.slack_kib if now_s > 0 else 0):
+                break  # in the order they came
+            try:
+                self._domids[appearance.spec.name] = world.start(appearance.spec, target_kib=appearance.target_kib)
+            except IllegalAllocationError:
+                break
+            self._awaited.remove(appearance)
+        world.await_starts(sum(appearance.spec.actual_kib for appearance in self._awaited))
+
+
+def play(scenario: Scenario, policy: str, *, seed: int | None = None, record: bool = False) -> Outcome:
+    """Play a scenario; `policy` is one of scenario.POLICIES. The same arguments give the same outcome."""
+    played = Play(scenario, policy, seed=seed, record=record)
+    played.run()
+    return played.outcome(handover_s(policy))
+
+
+@lru_cache
+def handover_s(policy: str) -> float | None:
+    """How long it takes a policy to bring 1 GiB from an idle guest, full of cache, to one that needs it at once.
+
+    Two guests of at most 4 GiB on 4 GiB; the needy one swaps to a disk meanwhile. None: not within HANDOVER_WITHIN_S.
+    """
+    need = Steps(times_s=[0.0, HANDOVER_AT_S], amounts_kib=[GIB // 2, 3 * GIB // 2])
+    sizes_kib = {"idle": 3 * GIB - GIB // 8, "needy": 3 * GIB // 4}
+    specs = [
+        GuestSpec(
+            name=name,
+            static_max_kib=4 * GIB,
+            actual_kib=size_kib,
+            need=need if name == "needy" else Constant(kib=GIB // 2),
+            cache=Constant(kib=0 if name == "needy" else 4 * GIB),
+            swap="disk",
+            swap_total_kib=4 * GIB,
+        )
+        for name, size_kib in sizes_kib.items()
+    ]
+    slack_kib = GIB // 16
+    scenario = Scenario(
+        name="handover",
+        duration_s=HANDOVER_AT_S + HANDOVER_WITHIN_S,
+        memory_kib=4 * GIB,
+        settings=Settings(slack_kib=slack_kib),
+        guests=[Appearance(spec=spec, target_kib=spec.actual_kib) for spec in specs],
+        step_s=0.02,
+    )
+    played = Play(scenario, policy)
+    played.run()
+    needy = next(guest for guest in played.world.guests.values() if guest.spec.name == "needy")
+    if needy.demand_kib > played.world.host.domains[needy.domid].actual_kib:
+        return None
+    return sum(needy.score.reactions_s)
