@@ -48,7 +48,13 @@ KIB_MAX = 2**34  # 16 TiB: what Xen can use unless built for more; 64 times that
 
 
 class ScenarioError(Exception):
-    """A scenario or a trace that cannot be played. The text names file, place and what is allowed there."""
+    """A scenario or a trace that cannot be played. The text names file, place and what is allowed there.
+
+    It is one line of printable text, whatever names and keys the file has.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

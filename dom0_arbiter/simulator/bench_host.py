@@ -16,10 +16,10 @@ import trio
 from dom0_arbiter.engine import DomainSample, HostSampled
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.service import Arbiter, listen_admin
+from dom0_arbiter.simulator.bench_engine import HELLO, MIB, SIZE_KIB, report
 from dom0_arbiter.simulator.xenstored import serve_xenstore
 from dom0_arbiter.xen import Xenstore, open_xenstore
 from protocol import HELLO_KEY, REPORT_KEY, domain_path, encode_hello, encode_report
-from tests.bench.engine import HELLO, MIB, SIZE_KIB, report
 
 WARM_UP_S = 5.0
 MEASURED_S = 20.0
@@ -100,7 +100,8 @@ async def _run_arbiter(directory: Path, domains: int) -> dict[str, float]:
         nursery.start_soon(arbiter.run, listener)
         await trio.sleep(WARM_UP_S)
         states = [domain.state(arbiter.now_s) for domain in arbiter.state.domains.values()]
-        assert states == ["ok"] * domains, "not every agent is known yet"
+        if states != ["ok"] * domains:
+            raise RuntimeError("not every agent is known yet")
         reports, reads_before = _reports(arbiter), reads["total"]
         cpu_s, began_s = time.process_time(), time.monotonic()
         await trio.sleep(MEASURED_S)
@@ -110,7 +111,8 @@ async def _run_arbiter(directory: Path, domains: int) -> dict[str, float]:
             "reads_per_report": (reads["total"] - reads_before) / max(1, (took_s * domains)),
             "core_ratio": used_s / took_s,
         }
-        assert _reports(arbiter) != reports, "no report arrived"
+        if _reports(arbiter) == reports:
+            raise RuntimeError("no report arrived")
         nursery.cancel_scope.cancel()
     return figures
 
