@@ -15,7 +15,13 @@ from plotly.offline import get_plotlyjs
 
 from dom0_arbiter.simulator.outcome import Outcome, Series
 from dom0_arbiter.simulator.report.thin import points_for, thin
-from dom0_arbiter.simulator.report.words import METRIC_WORDS, describe_expectation, describe_failures, describe_request
+from dom0_arbiter.simulator.report.words import (
+    METRIC_WORDS,
+    OURS,
+    describe_expectation,
+    describe_failures,
+    describe_request,
+)
 from dom0_arbiter.simulator.scenario import Scenario
 from protocol import __version__
 
@@ -74,7 +80,7 @@ def _judgement(scenario: Scenario, outcome: Outcome) -> dict[str, Any]:
     """What was asked of a policy, and what failed."""
     return {
         "name": outcome.policy,
-        "passed": outcome.passed,
+        "is_ours": outcome.policy == OURS,
         "has_chart": outcome.series is not None,
         "requests": [{"text": describe_request(each), "passed": each.passed is not False} for each in outcome.requests],
         "expectations": [

@@ -35,11 +35,11 @@
     const axis = { gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.line };
     Plotly.react(places[number], chosen < 0 ? stack(chart, colours) : alone(chart.domains[chosen], chosen, colours), {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colours.text }, hovermode: "closest",
-      margin: { l: 70, r: 20, t: 20, b: 50 }, showlegend: true, legend: { tracegroupgap: 0 },
+      margin: { l: 70, r: 20, t: 32, b: 50 }, showlegend: true, legend: { traceorder: "normal" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.quiet, activecolor: colours.text },
       xaxis: { ...axis, title: { text: "seconds" } },
       yaxis: { ...axis, title: { text: "MiB" }, rangemode: "tozero", ...(chosen < 0 ? { range: [0, chart.memory * 1.02] } : {}) },
       shapes: chosen < 0 ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: chart.memory, y1: chart.memory, line: { color: colours.quiet, dash: "dot", width: 1 } }] : [],
-    }, { responsive: true, displaylogo: false });
+    }, { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]] });
   };
   selects.forEach((select, number) => {
     select.add(new Option("all domains", "-1"));
