@@ -26,6 +26,7 @@ from dom0_arbiter.simulator.scenario import Scenario
 from protocol import __version__
 
 MIB = 1024
+LABEL_MAX = 32  # beyond this a legend leaves the chart no room
 LINES_PER_DOMAIN = 3  # its band, and alone what it has and needs
 _FOLDER = Path(__file__).parent
 
@@ -106,13 +107,18 @@ def _chart(series: Series, points: int) -> dict[str, Any]:
         "domains": [
             {
                 "name": name,
-                "label": escape(name),  # plotly shows text with entities, and takes tags for its own
+                "label": _label(name),
                 "has": _mib(series.actual_kib[name], kept),
                 "alone": _alone(series, name, points),
             }
             for name in names
         ],
     }
+
+
+def _label(name: str) -> str:
+    """A name as plotly has to be given it: it knows entities, and takes some tags for its own."""
+    return escape(name if len(name) <= LABEL_MAX else name[: LABEL_MAX - 1] + "…", quote=False)
 
 
 def _alone(series: Series, name: str, points: int) -> dict[str, list[float]]:

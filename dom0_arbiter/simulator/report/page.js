@@ -18,12 +18,14 @@
     return Object.fromEntries(["text", "quiet", "ground", "line"].map((name) => [name, style.getPropertyValue("--" + name).trim()]));
   };
   const hover = "%{fullData.name}: %{y:,.0f} MiB at %{x:,.1f} s<extra></extra>";
+  // What is needed has a rim of the page's colour, to be seen on bands of any other.
   const stack = (chart, { text, ground, line }) => [
     ...chart.domains.map((domain, index) => ({
       x: chart.times, y: domain.has, name: domain.label, stackgroup: "has", hovertemplate: hover,
       line: { width: 0.5, color: ground }, fillcolor: colour(index), legendrank: 2000 - index,
     })),
     { x: chart.times, y: chart.free, name: "free", stackgroup: "has", hovertemplate: hover, line: { width: 0 }, fillcolor: line, legendrank: 500 },
+    { x: chart.times, y: chart.needed, mode: "lines", hoverinfo: "skip", showlegend: false, line: { width: 6, color: ground } },
     { x: chart.times, y: chart.needed, name: "needed by all", mode: "lines", hovertemplate: hover, line: { width: 2.5, color: text }, legendrank: 100 },
   ];
   const alone = (domain, index, { text }) => [

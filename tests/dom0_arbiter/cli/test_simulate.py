@@ -35,6 +35,21 @@ FAILING = "[[expect]]\nat_s = 10\ndomain = 'a'\nactual_kib = [0, 1]\n"
 TRACE = "time_s,domain,demand_kib\n0,a,300000\n0,b,300000\n10,a,500000\n10,b,300000\n"
 
 
+BENCH_KEYS = [
+    "format",
+    "kind",
+    "version",
+    "passed",
+    "python",
+    "repeats",
+    "report_us",
+    "replan_us",
+    "report_ratio_5000_to_50",
+    "reads_per_report",
+    "core_ratio_500",
+]
+
+
 def write(folder: Path, content: str, name: str = "s.toml") -> str:
     path = folder / name
     path.write_text(content)
@@ -157,18 +172,6 @@ def test_the_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert main(["bench", "--repeats", "3", "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     result = json.loads(line)
-    assert list(result) == [
-        "format",
-        "kind",
-        "version",
-        "passed",
-        "python",
-        "repeats",
-        "report_us",
-        "replan_us",
-        "report_ratio_5000_to_50",
-        "reads_per_report",
-        "core_ratio_500",
-    ]
+    assert list(result) == BENCH_KEYS
     assert (result["kind"], result["passed"], result["repeats"]) == ("bench", None, 3)
     assert list(result["report_us"]) == list(result["replan_us"]) == ["5", "50", "500", "5000"]

@@ -175,6 +175,30 @@ def test_a_page_stays_of_a_size_to_be_opened(lines: int) -> None:
     assert points_for(lines) * lines <= PAGE_POINTS_MAX or points_for(lines) == 200
 
 
+REQUEST_KEYS = [
+    "name",
+    "at_s",
+    "size_kib",
+    "outcome",
+    "granted_kib",
+    "missing_kib",
+    "blame",
+    "took_s",
+    "passed",
+]
+REPLAY_KEYS = [
+    "format",
+    "kind",
+    "version",
+    "passed",
+    "trace",
+    "domains",
+    "host_memory_kib",
+    "speedup",
+    "policies",
+]
+
+
 def keys(value: dict[str, Any]) -> list[str]:
     return list(value)
 
@@ -189,32 +213,12 @@ def test_json_has_all_keys_and_null_where_there_is_nothing() -> None:
     assert keys(policy["metrics"]) == list(METRICS)
     assert policy["metrics"]["swap_kib"] is None
     (request,) = policy["requests"]
-    assert keys(request) == [
-        "name",
-        "at_s",
-        "size_kib",
-        "outcome",
-        "granted_kib",
-        "missing_kib",
-        "blame",
-        "took_s",
-        "passed",
-    ]
+    assert keys(request) == REQUEST_KEYS
     assert request["blame"] == ["a"]
     assert policy["expectations"] == [{"index": 0, "passed": False, "found": 7}]
     assert keys(policy["violations"][0]) == ["invariant", "at_s", "domain", "detail"]
     replayed = json.loads(json.dumps(replay_json(scenario, outcomes, trace="x/t.csv", speedup=2.0)))
-    assert keys(replayed) == [
-        "format",
-        "kind",
-        "version",
-        "passed",
-        "trace",
-        "domains",
-        "host_memory_kib",
-        "speedup",
-        "policies",
-    ]
+    assert keys(replayed) == REPLAY_KEYS
     assert (replayed["trace"], replayed["domains"], replayed["host_memory_kib"]) == ("x/t.csv", 1, 2**22)
     assert keys(replayed["policies"][0]) == ["policy", "passed", "metrics", "violations"]
 
