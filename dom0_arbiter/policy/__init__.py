@@ -5,15 +5,21 @@ standard library. All amounts are in Xen's view (what Xen accounts to the domain
 """
 
 from dom0_arbiter.policy.allocate import Party, allocate
-from dom0_arbiter.policy.demand import Demand, History, estimate_demand, observe_report, urgent_kib
+from dom0_arbiter.policy.demand import REACTION_S, Demand, estimate_demand, urgent_kib
+from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
+from dom0_arbiter.policy.history import History, observe_report
 from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import Vessel, fill
 
 __all__ = [
+    "ESTIMATORS",
     "MARGIN_KIB",
+    "REACTION_S",
     "Demand",
     "DomainSettings",
+    "Estimator",
+    "EstimatorName",
     "History",
     "Move",
     "Moves",

@@ -42,10 +42,10 @@ class Party:
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
-    Floors first, then working sets, then surges, then comfort, then (if `spread`) everything up to the ceilings;
-    `pool_kib` is left over before surges are served. Within floors, working sets and the surplus, the whole of what a
-    domain gets is weighed, so that nobody gains by being large; within surge and comfort only what is added to the
-    working set, so that headroom is shared as headroom.
+    Floors first, then working sets, then needs, then surges, then comfort, then (if `spread`) everything up to the
+    ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within floors, working sets and the surplus, the whole of what a
+    domain gets is weighed, so that nobody gains by being large; in between only what is added to the working set, so
+    that headroom is shared as headroom.
     """
     weights = [p.weight for p in parties]
     nothing = [0] * len(parties)
@@ -57,8 +57,9 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread
     working_sets = (p.working_set_kib for p in parties)
     shares = raised(nothing, floors, budget_kib, nothing)
     shares = raised(shares, working_sets, budget_kib, nothing)
-    beyond_kib = max(sum(shares), budget_kib - pool_kib)
     headroom_from = shares
+    shares = raised(shares, (p.need_kib for p in parties), budget_kib, headroom_from)
+    beyond_kib = max(sum(shares), budget_kib - pool_kib)
     shares = raised(shares, (p.surge_kib for p in parties), beyond_kib, headroom_from)
     shares = raised(shares, (p.comfort_kib for p in parties), beyond_kib, headroom_from)
     if spread:

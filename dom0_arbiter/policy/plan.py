@@ -15,7 +15,10 @@ MIB = 1024
 MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its target; libxl leaves as much
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
-REBALANCE_RATIO = 100  # nor are differences below 1 % of all that is managed
+# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. Comfort is
+# taken from others' surplus when an eighth of all that is managed lacks it, surplus evened out when a quarter is misplaced.
+COMFORT_DIVISOR = 8
+SURPLUS_DIVISOR = 4
 MOVE_MIN_KIB = 1 * MIB
 
 
@@ -95,7 +98,11 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     else:
         free_kib = max(0, free_kib - room.pool_kib)
         idle_kib = min(sum(wants), free_kib)
-        is_worth_it = may_rebalance and sum(gives) >= max(UNASSIGNED_KIB, budget_kib // REBALANCE_RATIO)
+        lacks_kib = sum(min(want, max(0, p.comfort_kib - p.target_kib)) for want, p in zip(wants, parties, strict=True))
+        is_worth_it = may_rebalance and (
+            min(lacks_kib, sum(gives)) >= max(UNASSIGNED_KIB, budget_kib // COMFORT_DIVISOR)
+            or sum(gives) >= max(UNASSIGNED_KIB, budget_kib // SURPLUS_DIVISOR)
+        )
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
@@ -141,13 +148,16 @@ def _keeps(parties: Sequence[Party], shares: Sequence[int]) -> list[Move]:
 
 
 def _shrinks(parties: Sequence[Party], shares: Sequence[int], gives: Sequence[int], lacking_kib: int) -> list[Move]:
-    """Take what is lacking from those above their share, most from those with the most per weight."""
+    """Take what is lacking from those who can give, most from those with the most to give per weight.
+
+    So they come to their shares together: the large are not drained to theirs while the idle keep what nobody needs.
+    """
     if lacking_kib <= 0:
         return []
     lacking_kib = max(lacking_kib, CHUNK_KIB)
     lows = [p.target_kib - give for p, give in zip(parties, gives, strict=True)]
     targets = [p.target_kib for p in parties]
-    kept = pour([p.weight for p in parties], lows, targets, sum(targets) - lacking_kib)
+    kept = pour([p.weight for p in parties], lows, targets, sum(targets) - lacking_kib, origins_kib=lows)
     moves = []
     for p, share, keep in zip(parties, shares, kept, strict=True):
         to_kib = keep - keep % PAGE_KIB

@@ -43,8 +43,14 @@ def test_without_spreading_the_surplus_stays_where_it_is() -> None:
 
 def test_the_pool_is_kept_out_of_comfort_but_never_out_of_a_working_set() -> None:
     parties = [party(1, target=0, working_set=400), party(2, target=0, working_set=400)]
-    assert sum(shares_mib(parties, 900, pool=50)) == 850
+    assert sum(shares_mib(parties, 950, pool=50)) == 900
     assert sum(shares_mib(parties, 800, pool=50)) == 800
+
+
+def test_the_pool_is_there_for_headroom() -> None:
+    parties = [party(1, target=0, working_set=400), party(2, target=0, working_set=400)]
+    assert sum(shares_mib(parties, 860, pool=50)) == 860
+    assert sum(shares_mib(parties, 900, pool=50)) == 864
 
 
 def test_a_floor_beyond_the_weighted_share_competes_as_a_working_set() -> None:
