@@ -43,9 +43,9 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
     Floors first, then working sets, then needs, then surges, then comfort, then (if `spread`) everything up to the
-    ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within floors, working sets and the surplus, the whole of what a
-    domain gets is weighed, so that nobody gains by being large; in between only what is added to the working set, so
-    that headroom is shared as headroom.
+    ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within floors, working sets and
+    the surplus, the whole of what a domain gets is weighed, so that nobody gains by being large; in between only what
+    is added to the working set, so that headroom is shared as headroom.
     """
     weights = [p.weight for p in parties]
     nothing = [0] * len(parties)

@@ -16,7 +16,8 @@ MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
 # Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. Comfort is
-# taken from others' surplus when an eighth of all that is managed lacks it, surplus evened out when a quarter is misplaced.
+# taken from others' surplus when it lacks an eighth of all that is managed; surplus is evened out when a quarter is
+# misplaced.
 COMFORT_DIVISOR = 8
 SURPLUS_DIVISOR = 4
 MOVE_MIN_KIB = 1 * MIB

@@ -210,8 +210,17 @@ class World:
         self.guests[domid].aim(min(kib - kib % PAGE_KIB, self.guests[domid].spec.static_max_kib), self.now_s)
 
     def force(self, domid: int, size_kib: int) -> None:
-        """Give a domain a size at once: what is free, or what it can give without swapping. For the clairvoyant."""
+        """Give a domain a size at once: what is free, or what it can give without swapping. For the clairvoyant.
+
+        What no foresight can move stays: a dead balloon, and what is beyond a guest's own limits.
+        """
         guest, allotment = self.guests[domid], self.host.domains[domid]
+        character = guest.spec.character
+        if character.dead or allotment.is_paused or allotment.is_shut_down:
+            return
+        size_kib = max(size_kib, min(character.never_below_kib, allotment.actual_kib))
+        if character.never_above_kib is not None:
+            size_kib = min(size_kib, max(character.never_above_kib, allotment.actual_kib))
         guest.stir(self.now_s)
         size_kib -= size_kib % PAGE_KIB
         allotment.maxmem_kib = max(size_kib, allotment.actual_kib)

@@ -77,9 +77,26 @@ def test_a_domain_at_its_limit_is_not_given_more() -> None:
 
 
 def test_memory_that_nobody_lacks_waits_for_a_quiet_moment() -> None:
-    parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=100)]
+    parties = [party(1, target=412, working_set=100), party(2, target=100, working_set=36)]
     assert moves_mib(parties, room(0), may_rebalance=False) == {}
+    assert moves_mib(parties, room(0)) == {1: -156}
+
+
+def test_surplus_stays_where_it_is_until_a_quarter_of_all_is_misplaced() -> None:
+    parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=92)]
+    assert moves_mib(parties, room(0)) == {}
+
+
+def test_comfort_is_worth_moving_surplus_for_when_it_lacks_an_eighth_of_all() -> None:
+    parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=124, surge=66)]
     assert moves_mib(parties, room(0)) == {1: -100}
+
+
+def test_those_with_most_to_spare_give_first() -> None:
+    """Taken by size, a large guest was drained to its working set while an idle small one kept 180 MiB to spare."""
+    large, idle = party(1, target=1400, working_set=1368), party(2, target=500, working_set=100)
+    moves = moves_mib([large, idle, party(3, target=500, working_set=532)], room(0))
+    assert moves[2] < 0 and 1 not in moves
 
 
 def test_growth_waits_for_half_of_what_is_wanted_if_more_is_coming_and_nothing_is_lacking() -> None:
