@@ -88,17 +88,22 @@ class Domain:
 
     def is_silent(self, now_s: float) -> bool:
         """Whether its agent has stopped talking."""
+        return now_s > self.silent_after_s
+
+    @property
+    def silent_after_s(self) -> float:
+        """When its agent will count as silent, if nothing more is heard or seen of it."""
         if self.history is None or self.welcome is None or self.balloon is None:
-            return False
-        age_s = now_s - self.history.arrived_s
-        if age_s > SILENT_HEARTBEATS * self.welcome.heartbeat_ms / 1000 or self.history.report.flags & FINAL:
-            return True
-        if self.memory_offset_kib is None or age_s < MOVED_UNHEARD_S:
-            return False
-        reported_kib = self.memory_offset_kib + self.history.report.total_kib
-        unheard_kib = abs(reported_kib - self.balloon.actual_kib)
-        still_s = now_s - self.balloon.changed_s
-        return unheard_kib > 2 * self.welcome.change_kib + TOLERANCE_KIB and still_s > MOVED_UNHEARD_S
+            return float("inf")
+        report = self.history.report
+        if report.flags & FINAL:
+            return float("-inf")
+        late_s = self.history.arrived_s + SILENT_HEARTBEATS * self.welcome.heartbeat_ms / 1000
+        if self.memory_offset_kib is not None:
+            unheard_kib = abs(self.memory_offset_kib + report.total_kib - self.balloon.actual_kib)
+            if unheard_kib > 2 * self.welcome.change_kib + TOLERANCE_KIB:
+                late_s = min(late_s, max(self.history.arrived_s, self.balloon.changed_s) + MOVED_UNHEARD_S)
+        return late_s
 
     def is_in_hand(self, now_s: float) -> bool:
         """Whether its maxmem is ours to set."""

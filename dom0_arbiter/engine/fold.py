@@ -17,10 +17,12 @@ from dom0_arbiter.engine.events import (
     ShutdownObserved,
     TargetObserved,
 )
+from dom0_arbiter.engine.needs import estimate, is_noteworthy, learned_offset_kib
+from dom0_arbiter.engine.quiet import quiet_after_report_s
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import Demand, History, estimate_demand, observe_report, urgent_kib
-from protocol import Report, Welcome, choose_version
+from dom0_arbiter.policy import observe_report, urgent_kib
+from protocol import Welcome, choose_version
 
 INCOMING = "--incoming"  # xl's suffix of a domain that migrates here, until it has arrived (xl_migrate.c)
 FREEZE_S = 10.0  # from a request to suspend or shut down; longer while Xen shows the domain as shut down
@@ -29,10 +31,6 @@ FREEZE_AGAIN_S = 60.0
 TARGET_OFFSET_KIB = 2048  # of PVH: 16 pages (measured, Xen 4.17); of HVM libxl's own MiB as well
 CHANGE_MIN_KIB = 4096  # agents are told to speak of changes from here on,
 CHANGE_DIVISOR = 128  # or from this part of static-max on: dom0 moves memory in larger pieces
-# Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
-NOTEWORTHY_SHORT_KIB = 1024
-NOTEWORTHY_KIB = 16_384  # of a domain that has what it needs
-NOTEWORTHY_RATIO = 128
 
 
 def fold(turn: Turn, event: Event) -> None:
@@ -53,6 +51,8 @@ def fold(turn: Turn, event: Event) -> None:
         case _:
             domain = turn.domains.get(event.domid)
             if domain is not None:
+                if not isinstance(event, ReportReceived):
+                    turn.quiet_until_s = float("-inf")
                 _domain_event(turn, domain, event)
 
 
@@ -121,6 +121,7 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
     turn.state = replace(
         turn.state,
         looked_s=turn.now_s,
+        sample=event,
         total_kib=event.total_kib,
         free_kib=event.free_kib,
         free_at_most_kib=max(event.free_kib, event.free_before_kib or 0),
@@ -173,10 +174,10 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
     if domain.is_provisional:
         _confirm(turn, domain)
     elif domain.history is not None and domain.history.arrived_s > seen.unchanged_s:
-        offset_kib = _learned_offset_kib(domain, domain.history.report, now_s)
+        offset_kib = learned_offset_kib(domain, domain.history.report, now_s)
         if offset_kib != domain.memory_offset_kib and seen.at_rest(now_s):
             # The report of this size came before it was sure to stay.
-            demand = _estimate(domain, domain.history, offset_kib, now_s)
+            demand = estimate(domain, domain.history, offset_kib, now_s)
             turn.change(domain, memory_offset_kib=offset_kib, demand=demand)
 
 
@@ -232,9 +233,9 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
     history = observe_report(domain.history, event.report, turn.now_s)
     is_same_size = domain.report is not None and domain.report.total_kib == event.report.total_kib
     resized_s = domain.resized_s if is_same_size else turn.now_s
-    offset_kib = _learned_offset_kib(domain, event.report, turn.now_s)
-    demand = _estimate(domain, history, offset_kib, turn.now_s)
-    turn.change(
+    offset_kib = learned_offset_kib(domain, event.report, turn.now_s)
+    demand = estimate(domain, history, offset_kib, turn.now_s)
+    told = turn.change(
         domain,
         history=history,
         resized_s=resized_s,
@@ -243,17 +244,8 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
         demand=demand,
     )
     turn.stale = turn.stale or is_noteworthy(domain, demand)
-
-
-def _learned_offset_kib(domain: Domain, report: Report, now_s: float) -> int | None:
-    """The difference between Xen's figure and the guest's while they belong to the same size, else what was known."""
-    known_kib, balloon = domain.memory_offset_kib, domain.balloon
-    if balloon is None:
-        return known_kib
-    offset_kib = max(0, balloon.actual_kib - report.total_kib)
-    if offset_kib == known_kib:
-        return known_kib  # the common case, and the cheapest
-    return offset_kib if known_kib is None or balloon.at_rest(now_s) else known_kib
+    if turn.now_s < turn.quiet_until_s:
+        turn.quiet_until_s = quiet_after_report_s(turn, domain, told)
 
 
 def _confirm(turn: Turn, domain: Domain) -> None:
@@ -262,42 +254,9 @@ def _confirm(turn: Turn, domain: Domain) -> None:
     if history is None or balloon is None or not balloon.at_rest(turn.now_s):
         return
     if abs(history.report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB:
-        offset_kib = _learned_offset_kib(domain, history.report, turn.now_s)
-        demand = _estimate(domain, history, offset_kib, turn.now_s)
+        offset_kib = learned_offset_kib(domain, history.report, turn.now_s)
+        demand = estimate(domain, history, offset_kib, turn.now_s)
         turn.change(domain, is_provisional=False, memory_offset_kib=offset_kib, demand=demand)
-
-
-def demand_of(domain: Domain, now_s: float) -> Demand | None:
-    """Estimate a domain's demand from its history, or None where there is none."""
-    return None if domain.history is None else _estimate(domain, domain.history, domain.memory_offset_kib, now_s)
-
-
-def _estimate(domain: Domain, history: History, offset_kib: int | None, now_s: float) -> Demand | None:
-    if offset_kib is None:
-        return None
-    return estimate_demand(
-        history,
-        offset_kib=offset_kib,
-        dynamic_min_kib=min(domain.settings.dynamic_min_kib, domain.ceiling_kib),
-        ceiling_kib=domain.ceiling_kib,
-        static_max_kib=domain.static_max_kib,
-        now_s=now_s,
-    )
-
-
-def is_noteworthy(domain: Domain, demand: Demand | None) -> bool:
-    """Whether the demand has moved so far from what the last plan was made for that a new plan could differ."""
-    planned = domain.planned
-    if demand is None or planned is None:
-        return planned is not demand
-    is_short = domain.balloon is not None and domain.balloon.target_kib < demand.need_kib
-    least_step_kib = NOTEWORTHY_SHORT_KIB if is_short else NOTEWORTHY_KIB
-    step_kib = max(least_step_kib, planned.need_kib // NOTEWORTHY_RATIO)
-    return (
-        abs(demand.working_set_kib - planned.working_set_kib) >= step_kib
-        or abs(demand.need_kib - planned.need_kib) >= step_kib
-        or (domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_SHORT_KIB)
-    )
 
 
 def _target(turn: Turn, domain: Domain, target_kib: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.engine.domains import Domains
+from dom0_arbiter.engine.events import HostSampled
 from dom0_arbiter.policy import Settings
 
 
@@ -12,13 +13,16 @@ from dom0_arbiter.policy import Settings
 class State:
     """`promises_kib`: Σ max(0, maxmem − actual) of guests that are none of ours to manage (or not known yet).
 
-    looked_s: when the host was last looked at. `stale` is whether something happened that the last plan did not take
-    into account.
+    looked_s: when the host was last looked at; `sample`: what was seen. `stale` is whether something happened that the
+    last plan did not take into account; whoever gives a state other settings makes it stale. quiet_until_s: before that
+    time, a look that shows the same as the last one needs no second thought; -inf has every look thought through.
     """
 
     settings: Settings = field(default_factory=Settings)
     domains: Mapping[int, Domain] = field(default_factory=Domains)
     looked_s: float = float("-inf")
+    sample: HostSampled | None = None
+    quiet_until_s: float = float("-inf")
     total_kib: int = 0
     free_kib: int = 0
     free_at_most_kib: int = 0
@@ -26,6 +30,7 @@ class State:
     stale: bool = False
     is_moving: bool = False  # some balloon was on its way when the host was last looked at
     is_pressed: bool = False  # somebody is short, or the host of what it promised: what is being given is waited for
+    is_short: bool = False  # somebody had less than it needs when the last plan was made
     pool_kib: int = 0
     floors_missing_kib: int = 0
     refused_total: Mapping[str, int] = field(default_factory=dict)

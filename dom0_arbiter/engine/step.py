@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from dom0_arbiter.engine.actions import Plan
+from dom0_arbiter.engine.balloon import REBALANCE_AFTER_S
 from dom0_arbiter.engine.domain import Decision, party_of
-from dom0_arbiter.engine.events import Event
-from dom0_arbiter.engine.fold import demand_of, fold
+from dom0_arbiter.engine.events import Event, HostSampled
+from dom0_arbiter.engine.fold import fold
+from dom0_arbiter.engine.needs import demand_of, is_ageing
+from dom0_arbiter.engine.quiet import quiet_until_s
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.turn import Turn
@@ -14,18 +17,23 @@ from dom0_arbiter.policy import Moves, Room, plan_moves
 
 LOOK_MOVING_S = 0.02  # while balloons move: a PV guest gives 128 MiB in 0.24 s, and what is free is wanted
 LOOK_SETTLED_S = 1.0
-REBALANCE_AFTER_S = 1.0  # without any new target: memory that nobody lacks can wait for others' needs to show
 
 
 def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Plan, Sequence[Decision]]:
     """Return the next state, what is to be done now, and why.
 
     Memory moves only in steps whose events contain a HostSampled: what is given away must have been seen free just now.
+    Where the host shows what it showed before, and nothing can have become due since, that is all (see `quiet`).
     Where other events make a new plan desirable, the returned plan asks to look again at once (look_again_s 0).
     `now_s` is any clock that never runs backwards.
     """
     turn = Turn(state, now_s)
     for event in events:
+        if isinstance(event, HostSampled):
+            turn.sees_the_same = event == turn.state.sample
+            if turn.is_quiet and event is events[-1]:
+                turn.state = replace(turn.state, looked_s=now_s)
+                continue
         fold(turn, event)
     if turn.sampled:
         turn.stale = keep_up(turn)
@@ -33,7 +41,8 @@ def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Pl
             _plan(turn)
         is_moving = any(d.balloon is not None and d.balloon.is_progressing(now_s) for d in turn.domains.each())
         turn.state = replace(turn.state, is_moving=is_moving)
-    new_state = replace(turn.state, domains=turn.domains, stale=turn.stale)
+        turn.quiet_until_s = quiet_until_s(turn)
+    new_state = replace(turn.state, domains=turn.domains, stale=turn.stale, quiet_until_s=turn.quiet_until_s)
     look_again_s = 0.0 if turn.stale else LOOK_MOVING_S if new_state.is_moving else LOOK_SETTLED_S
     return new_state, Plan(actions=turn.actions, look_again_s=look_again_s), turn.decisions
 
@@ -41,8 +50,8 @@ def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Pl
 def _plan(turn: Turn) -> None:
     now_s = turn.now_s
     for domain in turn.domains.each():
-        if domain.report is not None and (domain.report.swap_used_kib or domain.demand is None):
-            turn.change(domain, demand=demand_of(domain, now_s))  # what lies in swap counts less as time passes
+        if is_ageing(domain) or (domain.demand is None and domain.history is not None):
+            turn.change(domain, demand=demand_of(domain, now_s))
     obeying = (d for d in turn.domains.each() if d.balloon is not None and not d.balloon.is_stalled(now_s))
     parties = [p for d in obeying if (p := party_of(d, now_s)) is not None]
     settings = turn.state.settings
@@ -73,6 +82,7 @@ def _plan(turn: Turn) -> None:
         pool_kib=room.pool_kib,
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
+        is_short=any(p.is_short for p in parties),
     )
 
 

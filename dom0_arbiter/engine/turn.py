@@ -24,12 +24,20 @@ class Turn:
     actions: list[Action] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     sampled: bool = False
+    sees_the_same: bool = False
     stale: bool = False
+    quiet_until_s: float = float("-inf")
 
     def __post_init__(self) -> None:
         known = self.state.domains
         self.domains = known.fork() if isinstance(known, Domains) else Domains(known.values())
         self.stale = self.state.stale
+        self.quiet_until_s = self.state.quiet_until_s
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a look that shows the same as before needs no second thought now."""
+        return self.sees_the_same and not self.stale and self.now_s < self.quiet_until_s
 
     def change(self, domain: Domain, **changes: Any) -> Domain:
         """Replace fields of a domain."""
