@@ -60,7 +60,8 @@ def test_without_it_the_driver_gives_up_for_an_hour() -> None:
 
 def test_a_driver_that_sleeps_is_woken_by_a_page() -> None:
     lazy = Character(moving_s=6.0, stuck_s=12.0)
-    world = world_of(spec("a", need=[(0, 150), (5, 420)]), spec("b", size=512, character=lazy))
+    climb = [(0, 150), (5, 220), (15, 290), (25, 360), (45, 420)]  # what it has carries it while the driver sleeps
+    world = world_of(spec("a", need=climb), spec("b", size=512, character=lazy))
     world.run(60)
     assert size_mib(world) >= 420
     assert world.inspector.violations == []
@@ -187,7 +188,7 @@ def test_memory_that_others_might_take_is_no_reason_to_shrink_anybody() -> None:
 
 
 def test_a_guest_that_keeps_asking_to_be_shut_down_is_not_left_alone_for_it() -> None:
-    world = world_of(spec("other"), spec("dodger", size=500))
+    world = world_of(spec("other", need=[(0, 150), (12, 220), (16, 290), (20, 360)]), spec("dodger", size=500))
     frozen = 0
     for _ in range(30):
         world.directory.write_shutdown(2, "suspend")
