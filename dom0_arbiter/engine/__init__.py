@@ -17,10 +17,13 @@ from dom0_arbiter.engine.events import (
     HostSampled,
     MessageRefused,
     ReportReceived,
+    ReservationReleased,
+    ReservationRequested,
     ResumeRequested,
     ShutdownObserved,
     TargetObserved,
 )
+from dom0_arbiter.engine.reservation import Reservation
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.step import step
 
@@ -40,6 +43,9 @@ __all__ = [
     "MessageRefused",
     "Plan",
     "ReportReceived",
+    "Reservation",
+    "ReservationReleased",
+    "ReservationRequested",
     "ResumeRequested",
     "SendWelcome",
     "SetMaxmem",

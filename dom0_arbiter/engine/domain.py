@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dom0_arbiter.engine.balloon import SLOW_AFTER_S, TOLERANCE_KIB, Balloon
-from dom0_arbiter.policy import MARGIN_KIB, Demand, DomainSettings, History, Party
+from dom0_arbiter.policy import MARGIN_KIB, REACTION_S, Demand, DomainSettings, History, Party
 from protocol import FINAL, Hello, Report, Welcome
 
 DomainState = Literal["ok", "slow", "stuck", "at-limit", "silent", "no-agent", "paused", "frozen", "manual", "excluded"]
@@ -36,6 +36,7 @@ class Domain:
     memory_offset_kib: Xen's mem_kb less the guest's MemTotal; None until learned.
     xenstore_target_kib: what stands in memory/target, as far as known; own_targets_kib: our latest writes there.
     own_maxmem_kib: what we last set; None: what was found. is_unsure: a write failed, so that either may not hold.
+    reaction_s: how long it waits for memory, from being short to having it, as seen lately.
     """
 
     domid: int
@@ -69,6 +70,8 @@ class Domain:
     planned: Demand | None = None  # the demand that the last plan was made for
     awaits_report: bool = False  # that plan would have taken more, had the last report licensed it
     decision: Decision | None = None
+    short_since_s: float | None = None
+    reaction_s: float = REACTION_S
 
     @property
     def ceiling_kib(self) -> int:
@@ -125,7 +128,7 @@ class Domain:
             return "silent"
         if self.is_hvm and not self.is_settled:
             return "slow" if now_s - self.introduced_s < SETTLES_WITHIN_S else "stuck"
-        if self.balloon.is_given_up(now_s):
+        if self.balloon.failures > 0:  # until it obeys again, be it asked again or not
             return "at-limit" if self.balloon.failed_phase == "growing" else "stuck"
         if self.balloon.phase != "resting" and now_s - self.balloon.asked_s > SLOW_AFTER_S:
             return "slow"
@@ -135,7 +138,9 @@ class Domain:
 def party_of(domain: Domain, now_s: float) -> Party | None:
     """The domain as allocation sees it, or None where its memory must not be moved now."""
     balloon, demand = domain.balloon, domain.demand
-    if balloon is None or demand is None or domain.state(now_s) not in ("ok", "slow", "at-limit"):
+    if balloon is None or demand is None or domain.state(now_s) not in ("ok", "slow", "at-limit", "stuck"):
+        return None
+    if balloon.is_given_up(now_s) and balloon.failed_phase == "shrinking":
         return None
     if domain.is_hvm and not domain.is_settled:
         return None

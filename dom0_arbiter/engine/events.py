@@ -102,6 +102,22 @@ class ResumeRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationRequested:
+    """Somebody wants memory set aside, as for a start; a domain of that name takes it over when it appears."""
+
+    name: str
+    size_kib: int
+    min_kib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationReleased:
+    """It is not needed any more, or not wanted."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionFailed:
     """An action of an earlier plan was not carried out; the rest of that domain's actions in that plan neither."""
 
@@ -119,5 +135,7 @@ Event = (
     | TargetObserved
     | ShutdownObserved
     | ResumeRequested
+    | ReservationRequested
+    | ReservationReleased
     | ActionFailed
 )

@@ -13,6 +13,8 @@ from dom0_arbiter.engine.events import (
     HostSampled,
     MessageRefused,
     ReportReceived,
+    ReservationReleased,
+    ReservationRequested,
     ResumeRequested,
     ShutdownObserved,
     TargetObserved,
@@ -20,6 +22,7 @@ from dom0_arbiter.engine.events import (
 from dom0_arbiter.engine.needs import estimate, is_noteworthy, learned_offset_kib
 from dom0_arbiter.engine.quiet import quiet_after_report_s
 from dom0_arbiter.engine.replace import replace
+from dom0_arbiter.engine.reservation import Reservation
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.policy import observe_report, urgent_kib
 from protocol import Welcome, choose_version
@@ -44,6 +47,8 @@ def fold(turn: Turn, event: Event) -> None:
             if event.domid in turn.domains:
                 turn.domains.remove(event.domid)
                 turn.stale = True
+        case ReservationRequested() | ReservationReleased():
+            _reservation(turn, event)
         case MessageRefused():
             refused = dict(turn.state.refused_total)
             refused[event.reason] = refused.get(event.reason, 0) + 1
@@ -84,6 +89,16 @@ def _domain_event(
             turn.stale = True
 
 
+def _reservation(turn: Turn, event: ReservationRequested | ReservationReleased) -> None:
+    reservations = {name: r for name, r in turn.state.reservations.items() if name != event.name}
+    if isinstance(event, ReservationRequested):
+        reservations[event.name] = Reservation(
+            name=event.name, size_kib=event.size_kib, min_kib=event.min_kib, asked_s=turn.now_s, nearer_s=turn.now_s
+        )
+    turn.state = replace(turn.state, reservations=reservations)
+    turn.stale = True
+
+
 def _introduced(turn: Turn, event: DomainIntroduced) -> None:
     known = turn.domains.get(event.domid)
     settings = turn.state.settings.of_domain(event.name.removesuffix(INCOMING))
@@ -104,6 +119,8 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
             introduced_s=turn.now_s,
         )
     )
+    if event.name in turn.state.reservations:  # it has come, and takes what was set aside for it
+        _reservation(turn, ReservationReleased(name=event.name))
     turn.stale = True
 
 

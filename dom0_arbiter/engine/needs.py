@@ -1,7 +1,7 @@
 """What a domain needs, as far as its reports and Xen's figures tell, and when that is news."""
 
 from dom0_arbiter.engine.domain import Domain
-from dom0_arbiter.policy import Demand, History, estimate_demand
+from dom0_arbiter.policy import ESTIMATORS, Demand, History, estimate_demand
 from protocol import Report
 
 # Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
@@ -37,6 +37,8 @@ def estimate(domain: Domain, history: History, offset_kib: int | None, now_s: fl
         ceiling_kib=domain.ceiling_kib,
         static_max_kib=domain.static_max_kib,
         now_s=now_s,
+        reaction_s=domain.reaction_s,
+        estimator=ESTIMATORS[domain.settings.estimator],
     )
 
 

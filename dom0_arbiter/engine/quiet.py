@@ -20,7 +20,8 @@ NEVER_S, ALWAYS_S = float("-inf"), float("inf")
 
 def quiet_until_s(turn: Turn) -> float:
     """After a full look: -inf if anything was done or may be under way, else when something may become due."""
-    if turn.actions or turn.stale or turn.state.is_moving or not turn.sees_the_same:
+    awaited = any(r.outcome == "waiting" for r in turn.state.reservations.values())
+    if turn.actions or turn.stale or turn.state.is_moving or awaited or not turn.sees_the_same:
         return NEVER_S
     due_s = min((next_due_s(domain, turn.now_s) for domain in turn.domains.each()), default=ALWAYS_S)
     return min(due_s, turn.now_s + QUIET_AT_MOST_S)

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.engine.domains import Domains
 from dom0_arbiter.engine.events import HostSampled
 from dom0_arbiter.policy import Settings
+
+if TYPE_CHECKING:
+    from dom0_arbiter.engine.reservation import Reservation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +37,5 @@ class State:
     is_short: bool = False  # somebody had less than it needs when the last plan was made
     pool_kib: int = 0
     floors_missing_kib: int = 0
+    reservations: Mapping[str, "Reservation"] = field(default_factory=dict)
     refused_total: Mapping[str, int] = field(default_factory=dict)

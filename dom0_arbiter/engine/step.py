@@ -1,22 +1,25 @@
 """One step: take in what happened, keep the balloons in order, and plan if there are fresh figures to plan with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dom0_arbiter.engine.actions import Plan
-from dom0_arbiter.engine.balloon import REBALANCE_AFTER_S
-from dom0_arbiter.engine.domain import Decision, party_of
+from dom0_arbiter.engine.balloon import PAGE_KIB, REBALANCE_AFTER_S
+from dom0_arbiter.engine.domain import Decision, Domain, party_of
 from dom0_arbiter.engine.events import Event, HostSampled
 from dom0_arbiter.engine.fold import fold
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.quiet import quiet_until_s
 from dom0_arbiter.engine.replace import replace
+from dom0_arbiter.engine.reservation import decide_reservations, set_aside_kib
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.engine.upkeep import keep_up
-from dom0_arbiter.policy import Moves, Room, plan_moves
+from dom0_arbiter.policy import Moves, Party, Room, plan_moves
 
 LOOK_MOVING_S = 0.02  # while balloons move: a PV guest gives 128 MiB in 0.24 s, and what is free is wanted
 LOOK_SETTLED_S = 1.0
+REACTION_WEIGHT = 0.2  # of the newest, in what has been learned of a domain's reaction time
+REACTION_LEAST_S, REACTION_MOST_S = 0.25, 4.0  # longer ones are no reaction, but a host that has no more
 
 
 def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Plan, Sequence[Decision]]:
@@ -57,13 +60,17 @@ def _plan(turn: Turn) -> None:
     settings = turn.state.settings
     promised_kib, claimed_kib = turn.promised_kib(), turn.claimed_kib()
     managed_kib = sum(p.held_kib for p in parties) + turn.state.free_kib - promised_kib - settings.slack_kib
+    burst_kib = max((p.need_kib - p.working_set_kib for p in parties), default=0)
     room = Room(
         free_kib=turn.state.free_kib,
         promised_kib=promised_kib - claimed_kib,
         claimed_kib=claimed_kib,
         slack_kib=settings.slack_kib,
-        pool_kib=settings.pool_kib(max(0, managed_kib)),
+        pool_kib=settings.pool_kib(max(0, managed_kib), burst_kib),
+        reserved_kib=set_aside_kib(turn),
     )
+    awaited_kib = decide_reservations(turn, parties, room)
+    room = replace(room, reserved_kib=set_aside_kib(turn), awaited_kib=awaited_kib)
     coming_kib = sum(d.balloon.coming_kib(now_s) for d in turn.domains.each() if d.balloon is not None)
     asked_s = max((d.balloon.asked_s for d in turn.domains.each() if d.balloon is not None), default=now_s)
     planned = plan_moves(
@@ -76,7 +83,7 @@ def _plan(turn: Turn) -> None:
     for move in planned.moves:
         domain = turn.domains[move.domid]
         turn.retarget(domain, turn.balloon(domain), move.to_kib, move.reason)
-    _remember(turn, planned)
+    _remember(turn, planned, {p.domid: p for p in parties})
     turn.state = replace(
         turn.state,
         pool_kib=room.pool_kib,
@@ -86,9 +93,24 @@ def _plan(turn: Turn) -> None:
     )
 
 
-def _remember(turn: Turn, planned: Moves) -> None:
-    for domain in turn.domains.each():
+def _remember(turn: Turn, planned: Moves, parties: Mapping[int, Party]) -> None:
+    for each in turn.domains.each():
+        domain = _time_reaction(turn, each, parties.get(each.domid))
         share_kib = planned.shares_kib.get(domain.domid)
         awaits_report = share_kib is not None and domain.demand is not None and domain.demand.least_kib > share_kib
         if domain.planned is not domain.demand or domain.awaits_report != awaits_report:
             turn.change(domain, planned=domain.demand, awaits_report=awaits_report)
+
+
+def _time_reaction(turn: Turn, domain: Domain, party: Party | None) -> Domain:
+    """Learn how long this domain waits for what it is short of: decision, donors, both balloons, and the queue."""
+    since_s, now_s = domain.short_since_s, turn.now_s
+    if party is None or not party.may_grow:
+        return domain if since_s is None else turn.change(domain, short_since_s=None)
+    if party.actual_kib + PAGE_KIB <= party.need_kib:
+        return turn.change(domain, short_since_s=now_s) if since_s is None else domain
+    if since_s is None:
+        return domain
+    seen_s = min(max(now_s - since_s, REACTION_LEAST_S), REACTION_MOST_S)
+    reaction_s = domain.reaction_s + (seen_s - domain.reaction_s) * REACTION_WEIGHT
+    return turn.change(domain, short_since_s=None, reaction_s=reaction_s)

@@ -16,6 +16,7 @@ from dom0_arbiter.engine.balloon import (
     wake,
 )
 from dom0_arbiter.engine.domain import Domain, party_of
+from dom0_arbiter.engine.reservation import set_aside_kib
 from dom0_arbiter.engine.turn import OWN_TARGETS, Turn
 from dom0_arbiter.policy import MARGIN_KIB
 
@@ -91,7 +92,8 @@ def _withdraw_promises(turn: Turn) -> None:
             granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
             if balloon.maxmem_kib > granted_kib and domain.is_in_hand(turn.now_s):
                 turn.limit(domain, balloon, granted_kib)
-    excess_kib = turn.promised_kib() + turn.state.settings.slack_kib - turn.state.free_at_most_kib
+    kept_kib = turn.state.settings.slack_kib + set_aside_kib(turn)
+    excess_kib = turn.promised_kib() + kept_kib - turn.state.free_at_most_kib
     if excess_kib <= 0:
         return
     managed = [d.domid for d in turn.domains.each() if d.balloon is not None and d.is_in_hand(turn.now_s)]

@@ -9,6 +9,7 @@ from dom0_arbiter.policy.demand import REACTION_S, Demand, estimate_demand, urge
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.history import History, observe_report
 from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
+from dom0_arbiter.policy.reserve import Holdout, Outcome, judge_reservation
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import Vessel, fill
 
@@ -21,8 +22,10 @@ __all__ = [
     "Estimator",
     "EstimatorName",
     "History",
+    "Holdout",
     "Move",
     "Moves",
+    "Outcome",
     "Party",
     "Room",
     "Settings",
@@ -31,6 +34,7 @@ __all__ = [
     "allocate",
     "estimate_demand",
     "fill",
+    "judge_reservation",
     "observe_report",
     "plan_moves",
     "urgent_kib",

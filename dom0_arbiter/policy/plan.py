@@ -29,6 +29,7 @@ class Room:
 
     `promised_kib`: Σ max(0, maxmem − actual) of the guests in hand. `claimed_kib`: the same of all others (being built,
     pinned, excluded): not given away while it is theirs, but no debt either, and nobody is shrunk for it.
+    reserved_kib: set aside for reservations; awaited_kib: what is to be set free for those that wait for theirs.
     """
 
     free_kib: int
@@ -36,11 +37,13 @@ class Room:
     slack_kib: int
     pool_kib: int
     claimed_kib: int = 0
+    reserved_kib: int = 0
+    awaited_kib: int = 0
 
     @property
     def unpromised_kib(self) -> int:
         """What growth may still be granted from; negative: others took what was promised."""
-        own_kib = self.free_kib - self.promised_kib - self.slack_kib
+        own_kib = self.free_kib - self.promised_kib - self.slack_kib - self.reserved_kib
         return own_kib if own_kib < 0 else max(0, own_kib - self.claimed_kib)
 
 
@@ -72,7 +75,7 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     a domain that grows steadily is better served by few steps, each when it becomes short, than by many small ones.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
-    shares = allocate(parties, budget_kib, room.pool_kib, spread=spread)
+    shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, spread=spread)
     kept = _keeps(parties, shares)
     if kept:
         keeping = {move.domid: move.to_kib for move in kept}
@@ -89,11 +92,11 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     overdrawn_kib = max(0, -room.unpromised_kib)
     free_kib = max(0, room.unpromised_kib)
     chunk_kib = CHUNK_KIB
-    is_pressed = any(pressing) or overdrawn_kib > 0
+    is_pressed = any(pressing) or overdrawn_kib > 0 or room.awaited_kib > 0
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
-        lacking_kib = sum(wants) + overdrawn_kib - free_kib - coming_kib
-        can_wait = overdrawn_kib == 0 and not any(map(_is_strained, parties))
+        lacking_kib = sum(wants) + overdrawn_kib + room.awaited_kib - free_kib - coming_kib
+        can_wait = overdrawn_kib == 0 and room.awaited_kib == 0 and not any(map(_is_strained, parties))
         if can_wait and min(lacking_kib, sum(gives)) < max(CHUNK_KIB, sum(wants) // 4):
             lacking_kib = 0  # it grows: one step later instead of two now
     else:

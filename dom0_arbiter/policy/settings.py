@@ -5,27 +5,34 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from dom0_arbiter.policy.estimators import EstimatorName
+
 Surplus = Literal["spread", "dom0", "keep-free"]
 
 SLACK_MIN_KIB = 65_536  # Xen's own low-memory alarm starts at 64 MiB (xen/common/page_alloc.c, VIRQ_ENOMEM)
 FREE_POOL_MAX_KIB = 262_144  # a bigger pool would pass bursts that no guest's balloon can follow anyway
+POOL_BURSTS = 2  # two guests that burst at once
 FREE_POOL_RATIO = 20  # at most a twentieth (5 %) of the managed total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSettings:
-    """One domain's: weight 1..65535; dynamic_max_kib None means static-max; `group` is a label for people."""
+    """One domain's: weight 1..65535; dynamic_max_kib None means static-max; `group` is a label for people.
+
+    estimator: what its working set is read off its reports by.
+    """
 
     weight: int = 256
     dynamic_min_kib: int = 65_536
     dynamic_max_kib: int | None = None
     excluded: bool = False
     group: str = ""
+    estimator: EstimatorName = "working-set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The host's. free_pool_kib None: a twentieth of the managed total, at most 256 MiB."""
+    """The host's. free_pool_kib None: as much as the largest burst seen, at most a twentieth of the managed total."""
 
     slack_kib: int = SLACK_MIN_KIB
     surplus: Surplus = "spread"
@@ -40,8 +47,8 @@ class Settings:
                 return settings
         return self.default
 
-    def pool_kib(self, managed_kib: int) -> int:
-        """How much memory to keep free for needs that cannot wait."""
+    def pool_kib(self, managed_kib: int, burst_kib: int) -> int:
+        """How much memory to keep free for needs that cannot wait; burst_kib: the largest headroom of any domain."""
         if self.free_pool_kib is not None:
             return self.free_pool_kib
-        return min(managed_kib // FREE_POOL_RATIO, FREE_POOL_MAX_KIB)
+        return min(managed_kib // FREE_POOL_RATIO, FREE_POOL_MAX_KIB, POOL_BURSTS * burst_kib)

@@ -1,0 +1,115 @@
+"""Memory set aside for what is to come: asked for, waited for, granted or refused, and used or given back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dom0_arbiter.engine.balloon import SLOW_AFTER_S
+from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.engine.replace import replace
+from dom0_arbiter.engine.turn import Turn
+from dom0_arbiter.policy import Holdout, Outcome, Party, Room, judge_reservation
+
+GIVES_WITHIN_S = 10.0  # without any memory having come free since, those who were to give it do not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One request and what came of it. Times of the arbiter's clock.
+
+    kib: what is set aside, or what is waited for; missing_kib, blame (names of domains): what a refusal says.
+    nearest_kib: the most that was free for it yet, last so at nearer_s.
+    """
+
+    name: str
+    size_kib: int
+    min_kib: int
+    asked_s: float
+    outcome: Outcome = "waiting"
+    kib: int = 0
+    missing_kib: int = 0
+    blame: Sequence[str] = ()
+    decided_s: float | None = None
+    nearest_kib: int = -1
+    nearer_s: float = 0.0
+
+
+def set_aside_kib(turn: Turn) -> int:
+    """What was granted and is not used yet."""
+    return sum(r.kib for r in turn.state.reservations.values() if r.outcome == "granted")
+
+
+def decide_reservations(turn: Turn, parties: Sequence[Party], room: Room) -> int:
+    """Grant and refuse what can be decided now, in the order of asking; return how much memory is still waited for."""
+    reservations = dict(turn.state.reservations)
+    waiting = [r for r in reservations.values() if r.outcome == "waiting"]
+    if not waiting:
+        return 0
+    budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
+    possible_kib = budget_kib - sum(max(p.floor_kib, p.need_kib) for p in parties)
+    unpromised_kib, awaited_kib = room.unpromised_kib, 0
+    for reservation in waiting:
+        decided = _decide(turn, reservation, parties, possible_kib, unpromised_kib)
+        reservations[decided.name] = decided
+        if decided.outcome in ("granted", "waiting"):
+            possible_kib -= decided.kib
+            unpromised_kib -= decided.kib
+        if decided.outcome == "waiting":
+            awaited_kib += decided.kib
+    turn.state = replace(turn.state, reservations=reservations)
+    return awaited_kib
+
+
+def _decide(
+    turn: Turn, reservation: Reservation, parties: Sequence[Party], possible_kib: int, unpromised_kib: int
+) -> Reservation:
+    now_s = turn.now_s
+    nearer = unpromised_kib > reservation.nearest_kib
+    nearest_kib, nearer_s = (unpromised_kib, now_s) if nearer else (reservation.nearest_kib, reservation.nearer_s)
+    stands = now_s - nearer_s >= GIVES_WITHIN_S
+    verdict = judge_reservation(
+        size_kib=reservation.size_kib,
+        min_kib=reservation.min_kib,
+        possible_kib=possible_kib,
+        unpromised_kib=unpromised_kib,
+        holdouts=_holdouts(turn, {p.domid for p in parties}, stands=stands),
+    )
+    outcome, blame = verdict.outcome, [turn.domains[domid].name for domid in verdict.blame]
+    missing_kib = verdict.missing_kib
+    if outcome == "waiting" and stands and verdict.kib > 0:
+        outcome, missing_kib = "refused-stuck", max(0, reservation.min_kib - max(0, unpromised_kib))
+        blame = [turn.domains[p.domid].name for p in parties if _owes(turn, p)]
+    return replace(
+        reservation,
+        outcome=outcome,
+        kib=verdict.kib if outcome in ("granted", "waiting") else 0,
+        missing_kib=missing_kib,
+        blame=blame,
+        decided_s=None if outcome == "waiting" else now_s,
+        nearest_kib=nearest_kib,
+        nearer_s=nearer_s,
+    )
+
+
+def _owes(turn: Turn, party: Party) -> bool:
+    """Whether it was asked for memory and has not given it."""
+    balloon = turn.balloon(turn.domains[party.domid])
+    return balloon.phase == "shrinking" and turn.now_s - balloon.progressed_s > SLOW_AFTER_S
+
+
+def _holdouts(turn: Turn, obedient: set[int], *, stands: bool) -> Sequence[Holdout]:
+    """Domains that have more than they need and do not give it."""
+    found = []
+    for domain in turn.domains.each():
+        if domain.domid in obedient or not _is_stuck(domain):
+            continue
+        balloon, demand = turn.balloon(domain), domain.demand
+        if demand is not None:
+            spare_kib = max(0, balloon.actual_kib - max(demand.need_kib, domain.settings.dynamic_min_kib))
+            given_up = stands or balloon.is_given_up(turn.now_s)
+            found.append(Holdout(domid=domain.domid, spare_kib=spare_kib, is_given_up=given_up))
+    return found
+
+
+def _is_stuck(domain: Domain) -> bool:
+    balloon = domain.balloon
+    return balloon is not None and (balloon.phase == "shrinking" or balloon.failed_phase == "shrinking")
