@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator.curve import Constant, Steps
 from dom0_arbiter.simulator.guest import GuestSpec
 from dom0_arbiter.simulator.host import IllegalAllocationError
@@ -16,7 +16,7 @@ from dom0_arbiter.simulator.world import World
 
 GIB = 1024 * 1024
 OURS = "aerostat"
-HANDOVER_AT_S, HANDOVER_WITHIN_S = 60.0, 300.0
+HANDOVER_AT_S, HANDOVER_WITHIN_S, HANDOVER_STEP_S = 60.0, 300.0, 0.02
 
 
 class Play:
@@ -118,34 +118,36 @@ def play(scenario: Scenario, policy: str, *, seed: int | None = None, record: bo
 def handover_s(policy: str) -> float | None:
     """How long it takes a policy to bring 1 GiB from an idle guest, full of cache, to one that needs it at once.
 
-    Two guests of at most 4 GiB on 4 GiB; the needy one swaps to a disk meanwhile. None: not within HANDOVER_WITHIN_S.
+    Two guests share 4 GiB evenly and need 0.5 GiB each, so that nobody has had a reason to move anything, when the
+    need of one, which can swap to a disk meanwhile, rises to 3 GiB. From then until it has as much; None: not within
+    HANDOVER_WITHIN_S.
     """
-    need = Steps(times_s=[0.0, HANDOVER_AT_S], amounts_kib=[GIB // 2, 3 * GIB // 2])
-    sizes_kib = {"idle": 3 * GIB - GIB // 8, "needy": 3 * GIB // 4}
-    specs = [
-        GuestSpec(
-            name=name,
-            static_max_kib=4 * GIB,
-            actual_kib=size_kib,
-            need=need if name == "needy" else Constant(kib=GIB // 2),
-            cache=Constant(kib=0 if name == "needy" else 4 * GIB),
-            swap="disk",
-            swap_total_kib=4 * GIB,
+    settings = Settings()
+    world = World(total_kib=4 * GIB, settings=settings)
+    needs_kib = 3 * GIB
+    size_kib = (4 * GIB - settings.slack_kib) // 2 - MARGIN_KIB
+    rising = Steps(times_s=[0.0, HANDOVER_AT_S], amounts_kib=[GIB // 2, needs_kib])
+    _, needy = (
+        world.start(
+            GuestSpec(
+                name=name,
+                static_max_kib=4 * GIB,
+                actual_kib=size_kib,
+                need=need,
+                cache=Constant(kib=cache_kib),
+                swap="disk",
+                swap_total_kib=4 * GIB,
+            )
         )
-        for name, size_kib in sizes_kib.items()
-    ]
-    slack_kib = GIB // 16
-    scenario = Scenario(
-        name="handover",
-        duration_s=HANDOVER_AT_S + HANDOVER_WITHIN_S,
-        memory_kib=4 * GIB,
-        settings=Settings(slack_kib=slack_kib),
-        guests=[Appearance(spec=spec, target_kib=spec.actual_kib) for spec in specs],
-        step_s=0.02,
+        for name, need, cache_kib in (("idle", Constant(kib=GIB // 2), size_kib - GIB // 2), ("needy", rising, 0))
     )
-    played = Play(scenario, policy)
-    played.run()
-    needy = next(guest for guest in played.world.guests.values() if guest.spec.name == "needy")
-    if needy.demand_kib > played.world.host.domains[needy.domid].actual_kib:
-        return None
-    return sum(needy.score.reactions_s)
+    if policy == OURS:
+        world.start_arbiter()
+    else:
+        world.rival = RIVALS[policy](world)
+    world.run(HANDOVER_AT_S, moving_dt_s=HANDOVER_STEP_S)
+    while world.host.domains[needy].actual_kib < needs_kib:
+        if world.now_s >= HANDOVER_AT_S + HANDOVER_WITHIN_S:
+            return None
+        world.run(HANDOVER_STEP_S, moving_dt_s=HANDOVER_STEP_S)
+    return world.now_s - HANDOVER_AT_S
