@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from dom0_arbiter.cli.client import EXIT_UNREACHABLE, RefusedError, UnreachableError, ask
-from dom0_arbiter.service import SOCKET_PATH
+from dom0_arbiter.cli.client import EXIT_UNREACHABLE, SOCKET_PATH, RefusedError, UnreachableError, ask
 
 EXIT_BAD_INPUT = 2
-_SIZES = ("actual_kib", "target_kib", "maxmem_kib", "floor_kib", "working_set_kib", "comfort_kib")
+_SIZES = ("actual_kib", "target_kib", "maxmem_kib", "floor_kib", "working_set_kib", "need_kib")
+_TITLES = ("actual", "target", "maxmem", "floor", "w. set", "need")
+PIPED_COLUMNS = 150  # where there is no terminal to ask for its width
 
 
 def add_command(commands: Any) -> None:
@@ -50,7 +51,19 @@ def _answering(command: Callable[[argparse.Namespace], None]) -> Callable[[argpa
 
 
 def _resume(options: argparse.Namespace) -> None:
+    """Resume, and say what that changed: the domain as it was before tells."""
+    before = ask({"command": "status"}, path=options.socket)
     ask({"command": "resume", "domain": options.domain}, path=options.socket)
+    for domain in before["domains"]:
+        if options.domain in (domain["name"], domain["uuid"], str(domain["domid"])):
+            name = f"{domain['name']} (domain {domain['domid']})"
+            if domain["state"] == "manual":
+                print(f"{name}: managed again")
+            elif domain["state"] == "excluded":
+                print(f"{name}: nothing changed: it is excluded by the configuration")
+            else:
+                print(f"{name}: nothing changed: it was not manual, but {domain['state']}")
+            return
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -66,19 +79,22 @@ def _show(answer: dict[str, Any]) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title=_host_line(answer["host"]), title_justify="left", caption="MiB, Xen's view", box=None)
-    for column in ("id", "name", "state", "actual", "target", "maxmem", "floor", "w. set", "comfort", "report"):
-        table.add_column(column, justify="left" if column in ("name", "state") else "right")
+    table = Table(caption="MiB, Xen's view", box=None, padding=(0, 1, 0, 0))  # narrow, for terminals of 80 columns
+    for column in ("id", "name", "state", *_TITLES, "short", "report"):
+        justify: Literal["left", "right"] = "left" if column in ("name", "state") else "right"
+        table.add_column(column, justify=justify, no_wrap=column != "name", overflow="fold")
     for domain in answer["domains"]:
-        age_s = domain["report_age_s"]
+        age_s, short_kib = domain["report_age_s"], domain["short_kib"]
         table.add_row(
             str(domain["domid"]),
             escape(domain["name"]),
             domain["state"],
             *(_mib(domain[key]) for key in _SIZES),
+            f"[red]{_mib_up(short_kib)}[/red]" if short_kib else "",
             "–" if age_s is None else f"{age_s:.0f} s",
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS)
+    console.print(_host_line(answer), markup=False, highlight=False, soft_wrap=True)
     console.print(table)
     for domain in answer["domains"]:
         if decision := domain["last_decision"]:
@@ -89,11 +105,18 @@ def _show(answer: dict[str, Any]) -> None:
         console.print(f"warning: {warning}", markup=False, soft_wrap=True)
 
 
-def _host_line(host: dict[str, Any]) -> str:
+def _host_line(answer: dict[str, Any]) -> str:
+    host = answer["host"]
     return (
-        f"Host {_mib(host['memory_kib'])} MiB, free {_mib(host['free_kib'])}, "
-        f"of which slack {_mib(host['slack_kib'])} and pool {_mib(host['free_pool_kib'])}"
+        f"Host {_mib(host['memory_kib'])} MiB, free {_mib(host['free_kib'])} MiB "
+        f"(kept: slack {_mib(host['slack_kib'])}; the pool aims at {_mib(host['free_pool_kib'])}); "
+        f"Xen through {answer['hypervisor']}"
     )
+
+
+def _mib_up(kib: int) -> str:
+    """Rounded up: what is lacking is never shown as nothing."""
+    return str(-(-kib // 1024))
 
 
 def _mib(kib: int | None) -> str:

@@ -6,6 +6,8 @@ from dom0_arbiter.engine import Domain, State
 from dom0_arbiter.xen import Dom0Sample
 from protocol import __version__
 
+PAGE_KIB = 4
+
 
 def describe(state: State, *, now_s: float, started_s: float, dom0: Dom0Sample, hypervisor: str) -> dict[str, Any]:
     """All keys present, None where meaningless; amounts in KiB of Xen's view, ages in seconds."""
@@ -46,7 +48,9 @@ def _describe_domain(domain: Domain, now_s: float) -> dict[str, Any]:
         "grant_kib": max(0, balloon.maxmem_kib - balloon.target_kib) if balloon else None,
         "floor_kib": demand.floor_kib if demand else None,
         "working_set_kib": demand.working_set_kib if demand else None,
+        "need_kib": demand.need_kib if demand else None,
         "comfort_kib": demand.comfort_kib if demand else None,
+        "short_kib": _short_kib(domain),
         "ceiling_kib": domain.ceiling_kib,
         "weight": domain.settings.weight,
         "group": domain.settings.group,
@@ -60,6 +64,14 @@ def _describe_domain(domain: Domain, now_s: float) -> dict[str, Any]:
             "reason": decision.reason,
         },
     }
+
+
+def _short_kib(domain: Domain) -> int | None:
+    """How much less than its need it was given; less than a page is nothing."""
+    if domain.balloon is None or domain.demand is None:
+        return None
+    short_kib = domain.demand.need_kib - domain.balloon.target_kib
+    return short_kib if short_kib >= PAGE_KIB else 0
 
 
 def _warnings(state: State, now_s: float) -> list[str]:
