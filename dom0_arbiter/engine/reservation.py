@@ -45,7 +45,8 @@ def decide_reservations(turn: Turn, parties: Sequence[Party], room: Room) -> int
     if not waiting:
         return 0
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
-    possible_kib = budget_kib - sum(max(p.floor_kib, p.need_kib) for p in parties)
+    burst_kib = min(room.pool_kib, max((p.need_kib - p.working_set_kib for p in parties), default=0))
+    possible_kib = budget_kib - burst_kib - sum(max(p.floor_kib, p.working_set_kib) for p in parties)
     unpromised_kib, awaited_kib = room.unpromised_kib, 0
     for reservation in waiting:
         decided = _decide(turn, reservation, parties, possible_kib, unpromised_kib)
@@ -104,7 +105,7 @@ def _holdouts(turn: Turn, obedient: set[int], *, stands: bool) -> Sequence[Holdo
             continue
         balloon, demand = turn.balloon(domain), domain.demand
         if demand is not None:
-            spare_kib = max(0, balloon.actual_kib - max(demand.need_kib, domain.settings.dynamic_min_kib))
+            spare_kib = max(0, balloon.actual_kib - max(demand.working_set_kib, domain.settings.dynamic_min_kib))
             given_up = stands or balloon.is_given_up(turn.now_s)
             found.append(Holdout(domid=domain.domid, spare_kib=spare_kib, is_given_up=given_up))
     return found

@@ -95,17 +95,20 @@ def _plan(turn: Turn) -> None:
 
 def _remember(turn: Turn, planned: Moves, parties: Mapping[int, Party]) -> None:
     for each in turn.domains.each():
-        domain = _time_reaction(turn, each, parties.get(each.domid))
-        share_kib = planned.shares_kib.get(domain.domid)
+        share_kib = planned.shares_kib.get(each.domid)
+        domain = _time_reaction(turn, each, parties.get(each.domid), share_kib)
         awaits_report = share_kib is not None and domain.demand is not None and domain.demand.least_kib > share_kib
         if domain.planned is not domain.demand or domain.awaits_report != awaits_report:
             turn.change(domain, planned=domain.demand, awaits_report=awaits_report)
 
 
-def _time_reaction(turn: Turn, domain: Domain, party: Party | None) -> Domain:
-    """Learn how long this domain waits for what it is short of: decision, donors, both balloons, and the queue."""
+def _time_reaction(turn: Turn, domain: Domain, party: Party | None, share_kib: int | None) -> Domain:
+    """Learn how long this domain waits for what it is short of: decision, donors, and both balloons.
+
+    Waiting for what the host does not have is no reaction.
+    """
     since_s, now_s = domain.short_since_s, turn.now_s
-    if party is None or not party.may_grow:
+    if party is None or share_kib is None or share_kib + PAGE_KIB <= party.need_kib:
         return domain if since_s is None else turn.change(domain, short_since_s=None)
     if party.actual_kib + PAGE_KIB <= party.need_kib:
         return turn.change(domain, short_since_s=now_s) if since_s is None else domain

@@ -9,8 +9,8 @@ from math import log2
 
 WINDOW_S = 1.0
 HALF_LIFE_S = 3600.0
-MISSED_RATIO = 0.001  # one window in a thousand may bring more than the headroom: about four in an hour of bursts
-PRIOR_WINDOWS = 2.0  # outvoted after 2,000 quiet windows, half an hour
+MISSED_RATIO = 0.01  # one window in a hundred may bring more than the headroom: what is so rare, the free pool is for
+PRIOR_WINDOWS = 20.0  # outvoted after 2,000 quiet windows, half an hour
 _PER_DOUBLING = 4  # buckets: what is read off is at most 19 % too much, never too little
 _LEAST_KIB = 1024  # growth below this is noise
 _BUCKETS = 1 + _PER_DOUBLING * 20  # up to 1 TiB
@@ -40,7 +40,7 @@ def observe_growth(growth: Growth, grown_kib: int, span_s: float) -> Growth:
 
 
 def headroom_kib(growth: Growth, prior_kib: int, reaction_s: float) -> int:
-    """Return what no more than one reaction time in a thousand brings, KiB; prior_kib where little is known yet."""
+    """Return what no more than one reaction time in a hundred brings, KiB; prior_kib where little is known yet."""
     may_miss = MISSED_RATIO * (growth.total + growth.prior)
     seen, prior_bucket = 0.0, _bucket(prior_kib)
     for bucket in range(_BUCKETS - 1, -1, -1):

@@ -1,6 +1,8 @@
 """Whether memory for a start can be set aside, has to be waited for, or must be refused; and who stands in the way.
 
-What others need (working set and headroom) is not taken for a start: it would only swap the trouble for a later one.
+Others' working sets are not taken for a start, nor what one burst of theirs may want: that would only swap the trouble
+for a later one. The rest of their headroom is: a start that fails while others hold more than they use is what users
+mind most.
 """
 
 from collections.abc import Sequence
@@ -36,7 +38,7 @@ def judge_reservation(
 ) -> Verdict:
     """Decide on a request for size_kib, or as little as min_kib (1..size_kib).
 
-    possible_kib: what is left of all that is managed when everybody has what it needs; may be negative.
+    possible_kib: what is left of all that is managed beside working sets and a burst; may be negative.
     unpromised_kib: what of that is free already.
     """
     goal_kib = min(size_kib, possible_kib)

@@ -50,8 +50,9 @@ class Arbiter:
         return self._look_at_s
 
     def put(self, event: Event) -> None:
-        """An event from elsewhere: a failed action, an operator's wish."""
+        """An event from elsewhere: a failed action, an operator's wish. It is heard at once."""
         self._events.append(event)
+        self._look_at_s = float("-inf")
 
     def turn(self, now_s: float) -> Turn | None:
         """Step if there is a reason to; None if there is none."""

@@ -10,6 +10,7 @@ from dom0_arbiter.simulator.invariants import (
     check_rest,
     is_uncovered,
     promised_kib,
+    set_aside_kib,
     unbacked_kib,
 )
 
@@ -92,12 +93,13 @@ class Inspector:
         scene.host.refusals.clear()
 
     def _check_backing(self, scene: Scene) -> None:
-        if unbacked_kib(scene) <= 0 or promised_kib(scene) == 0:
+        if unbacked_kib(scene) <= 0 or promised_kib(scene) + set_aside_kib(scene) == 0:
             self._unbacked_s = None
             return
         since_s = self._unbacked_s = self._unbacked_s if self._unbacked_s is not None else scene.now_s
         if scene.now_s - max(since_s, self.down_s) > LOOK_S:
-            self._broken(scene, "A", None, f"{unbacked_kib(scene)} KiB promised, not free, for {LOOK_S} s")
+            invariant = "H" if set_aside_kib(scene) else "A"
+            self._broken(scene, invariant, None, f"{unbacked_kib(scene)} KiB promised, not free, for {LOOK_S} s")
             self._unbacked_s = None
 
     def _check_cover(self, scene: Scene) -> None:

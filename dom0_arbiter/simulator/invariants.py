@@ -6,7 +6,7 @@ about time need.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dom0_arbiter.engine import Action, Domain, SendWelcome, SetMaxmem, State, WriteTarget, step
 from dom0_arbiter.policy import MARGIN_KIB
@@ -61,8 +61,14 @@ class Scene:
 
 
 def unbacked_kib(scene: Scene) -> int:
-    """A: how much more the managed domains may take than is free beyond the slack; 0 or less is sound."""
-    return promised_kib(scene) + scene.state.settings.slack_kib - scene.host.free_kib
+    """A, H: how much more is promised to domains and set aside than is free beyond the slack; 0 or less is sound."""
+    kept_kib = scene.state.settings.slack_kib + set_aside_kib(scene)
+    return promised_kib(scene) + kept_kib - scene.host.free_kib
+
+
+def set_aside_kib(scene: Scene) -> int:
+    """What was granted to reservations and is not used yet."""
+    return sum(r.kib for r in scene.state.reservations.values() if r.outcome == "granted")
 
 
 def promised_kib(scene: Scene) -> int:
@@ -138,7 +144,7 @@ def weigh(scene: Scene, parties: Sequence[Domain]) -> int:
     promised_kib = sum(
         max(0, a.maxmem_kib - a.actual_kib) for domid, a in scene.host.domains.items() if domid not in theirs
     )
-    return own_kib + scene.host.free_kib - promised_kib - scene.state.settings.slack_kib
+    return own_kib + scene.host.free_kib - promised_kib - scene.state.settings.slack_kib - set_aside_kib(scene)
 
 
 def check_names(scene: Scene) -> Iterator[Violation]:
@@ -154,8 +160,13 @@ def check_names(scene: Scene) -> Iterator[Violation]:
 
 
 def check_rest(scene: Scene) -> Iterator[Violation]:
-    """I: with nothing changed, the engine wants nothing, but to wake a driver (by a target one page away)."""
-    _, plan, _ = step(scene.state, [scene.host.sample()], scene.now_s)
+    """I: with nothing changed, the engine wants nothing, but to wake a driver (by a target one page away).
+
+    Nothing has changed when the last plan was made for these very demands; what reports add up to meanwhile may wait.
+    """
+    if any(domain.demand is not domain.planned for domain in scene.state.domains.values()):
+        return
+    _, plan, _ = step(replace(scene.state, quiet_until_s=float("-inf")), [scene.host.sample()], scene.now_s)
     for action in plan.actions:
         stands_kib = scene.read_target_kib(action.domid)
         if not isinstance(action, WriteTarget) or abs(action.target_kib - stands_kib) > PAGE_KIB:
@@ -212,7 +223,7 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     settings = scene.state.settings
     room_kib = sum(max(0, p.ceiling_kib - actual_kib) for p, actual_kib in zip(parties, actuals, strict=True))
     promises_kib = sum(max(0, a.maxmem_kib - a.actual_kib) for a in scene.host.domains.values())
-    idle_kib = scene.host.free_kib - promises_kib - settings.slack_kib - scene.state.pool_kib
+    idle_kib = scene.host.free_kib - promises_kib - settings.slack_kib - scene.state.pool_kib - set_aside_kib(scene)
     if settings.surplus == "spread" and min(idle_kib, room_kib) > DEADBAND_KIB + MARGIN_KIB * len(parties):
         yield scene.violation("J", None, f"{idle_kib} KiB unassigned, room for {room_kib}")
 

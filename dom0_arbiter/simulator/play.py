@@ -5,17 +5,18 @@ from functools import lru_cache
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator.curve import Constant, Steps
 from dom0_arbiter.simulator.guest import GuestSpec
-from dom0_arbiter.simulator.host import IllegalAllocationError
 from dom0_arbiter.simulator.judge import Judge
 from dom0_arbiter.simulator.metrics import Fairness, compute_metrics
 from dom0_arbiter.simulator.outcome import Outcome
+from dom0_arbiter.simulator.petitions import Held, Petition
 from dom0_arbiter.simulator.recorder import Recorder
 from dom0_arbiter.simulator.rivals import RIVALS
 from dom0_arbiter.simulator.scenario import Appearance, Scenario
-from dom0_arbiter.simulator.world import World
+from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB, World
 
 GIB = 1024 * 1024
 OURS = "aerostat"
+TRIES_AGAIN_S = 10.0
 HANDOVER_AT_S, HANDOVER_WITHIN_S, HANDOVER_STEP_S = 60.0, 300.0, 0.02
 
 
@@ -30,7 +31,8 @@ class Play:
         self._fairness = Fairness()
         self._judges = [Judge(index, expected) for index, expected in enumerate(scenario.expectations)]
         self._recorder = Recorder(scenario.duration_s) if record else None
-        self._awaited: list[Appearance] = []
+        self._requests = [Held(request) for request in scenario.requests]
+        self._arrivals: list[Arrival] = []
         self._coming = sorted(scenario.guests, key=lambda appearance: appearance.from_s)
         self._domids: dict[str, int] = {}
         self._leaving = sorted((a for a in scenario.guests if a.until_s < scenario.duration_s), key=lambda a: a.until_s)
@@ -57,15 +59,17 @@ class Play:
         """What came of it."""
         world, scenario = self.world, self._scenario
         metrics = compute_metrics(world, self._fairness, handover_s)
+        requests = [held.outcome() for held in self._requests]
         expectations = [judge.end(metrics) for judge in self._judges]
         broken = {violation.invariant for violation in world.inspector.violations}
         return Outcome(
             policy=self._policy,
             metrics=metrics,
-            requests=[],
+            requests=requests,
             expectations=expectations,
             violations=world.inspector.violations,
             passed=all(each.passed for each in expectations)
+            and all(each.passed is not False for each in requests)
             and (self._policy != OURS or broken == scenario.expect_violated),
             series=None if self._recorder is None else self._recorder.series(scenario.memory_kib),
         )
@@ -80,31 +84,69 @@ class Play:
     def _next_s(self) -> float:
         """When the scenario itself has something to do or to judge."""
         now_s = self.world.now_s
-        times_s = [judge.next_s for judge in self._judges]
+        times_s = [judge.next_s for judge in self._judges] + [held.next_s for held in self._requests]
         times_s += [appearance.from_s for appearance in self._coming[:1]]
         times_s += [appearance.until_s for appearance in self._leaving[:1]]
+        times_s += [arrival.again_s for arrival in self._arrivals]
         return min((time_s for time_s in times_s if time_s > now_s), default=float("inf"))
 
     def _come_and_go(self) -> None:
-        """Start what is due and fits; what does not fit waits, and the memory that it lacks counts as unmet."""
+        """Start what is due once there is room; what waits for room counts as unmet."""
         world, now_s = self.world, self.world.now_s
         while self._leaving and self._leaving[0].until_s <= now_s:
             leaver = self._leaving.pop(0)
             domid = self._domids.get(leaver.spec.name)
             if domid in world.guests:
                 world.destroy(domid)
-            self._awaited = [appearance for appearance in self._awaited if appearance is not leaver]
+            for arrival in self._arrivals:
+                if arrival.appearance is leaver:
+                    arrival.give_up()
+            self._arrivals = [arrival for arrival in self._arrivals if arrival.appearance is not leaver]
         while self._coming and self._coming[0].from_s <= now_s:
-            self._awaited.append(self._coming.pop(0))
-        for appearance in list(self._awaited):
-            if world.host.free_kib - appearance.spec.actual_kib < (world.settings.slack_kib if now_s > 0 else 0):
-                break  # in the order they came
-            try:
+            appearance = self._coming.pop(0)
+            if now_s == 0.0:
                 self._domids[appearance.spec.name] = world.start(appearance.spec, target_kib=appearance.target_kib)
-            except IllegalAllocationError:
-                break
-            self._awaited.remove(appearance)
-        world.await_starts(sum(appearance.spec.actual_kib for appearance in self._awaited))
+            else:
+                self._arrivals.append(Arrival(world, appearance))
+        for arrival in list(self._arrivals):
+            domid = arrival.look(world)
+            if domid is not None:
+                self._domids[arrival.appearance.spec.name] = domid
+                self._arrivals.remove(arrival)
+        for held in self._requests:
+            held.look(world)
+        started_kib = sum(arrival.appearance.spec.actual_kib for arrival in self._arrivals)
+        world.await_memory(started_kib, held_kib=sum(held.awaited_kib for held in self._requests))
+
+
+class Arrival:
+    """A guest that is to start, and waits for its memory. Mutable. A refused start is tried again, as people would."""
+
+    def __init__(self, world: World, appearance: Appearance) -> None:
+        self.appearance = appearance
+        self._petition = self._ask(world)
+        self.again_s = float("inf")
+
+    def look(self, world: World) -> int | None:
+        """Start it if there is room; return its domid, None as long as it waits."""
+        if world.now_s >= self.again_s:
+            self._petition, self.again_s = self._ask(world), float("inf")
+        outcome = self._petition.answer().outcome
+        if outcome == "granted":
+            if world.arbiter is None:
+                self._petition.release()  # to the domain, in the same moment
+            return world.start(self.appearance.spec, target_kib=self.appearance.target_kib)
+        if outcome is not None and self.again_s == float("inf"):
+            self.again_s = world.now_s + TRIES_AGAIN_S
+        return None
+
+    def give_up(self) -> None:
+        """Nobody wants it any more."""
+        self._petition.release()
+
+    def _ask(self, world: World) -> Petition:
+        size_kib = self.appearance.spec.actual_kib + LIBXL_EXTRA_KIB
+        return Petition(world, self.appearance.spec.name, size_kib, size_kib)
 
 
 def play(scenario: Scenario, policy: str, *, seed: int | None = None, record: bool = False) -> Outcome:

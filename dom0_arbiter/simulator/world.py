@@ -38,8 +38,9 @@ class World:
         self.inspector = Inspector()
         self.departed: list[Guest] = []
         self.oom_kills_total = 0
-        self.awaited_kib = 0  # memory of guests that are to start, and cannot yet
-        self.awaited_kib_s = 0.0
+        self.awaited_kib = 0  # memory that is asked for and not there yet; a peer may look at it
+        self.awaited_kib_s = 0.0  # of guests that are to start
+        self._starting_kib = 0
         self.failing: set[int] = set()  # domains for which the next action fails
         self._random = Random(seed)  # noqa: S311 - a world is no secret
         self._last_domid = 0
@@ -50,7 +51,7 @@ class World:
     def step(self, dt_s: float) -> None:
         """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
-        self.awaited_kib_s += self.awaited_kib * dt_s
+        self.awaited_kib_s += self._starting_kib * dt_s
         for domid, guest in list(self.guests.items()):
             if guest.wake_s <= self.now_s:
                 self._advance(domid, guest)
@@ -176,9 +177,10 @@ class World:
         self.host.domains[domid].is_paused = is_paused
         self._outsiders_acted()
 
-    def await_starts(self, kib: int) -> None:
-        """Guests of so much memory in all are to start as soon as it is free."""
-        self.awaited_kib = kib
+    def await_memory(self, starting_kib: int, *, held_kib: int) -> None:
+        """Guests of so much memory in all are to start as soon as it is free; so much more is asked for otherwise."""
+        self.awaited_kib = starting_kib + held_kib
+        self._starting_kib = starting_kib
 
     # What a peer's policy sees and does
 
