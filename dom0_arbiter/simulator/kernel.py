@@ -50,6 +50,8 @@ class Kernel:
         "cache_kib",
         "cache_miss_kib",
         "deaf_above_kib",
+        "dom0_hit_kib",
+        "dom0_hit_ratio",
         "evicted_kib",
         "kernel_kib",
         "min_free_kib",
@@ -58,6 +60,7 @@ class Kernel:
         "pooled_kib",
         "psi_full_us_total",
         "psi_some_us_total",
+        "read_kib",
         "refaults_total",
         "stalled_s",
         "swap",
@@ -79,7 +82,10 @@ class Kernel:
         self.pool: Pool | None = None
         self.pooled_kib = 0  # pages of programs that lie in the pool
         self.evicted_kib = 0  # cache that was dropped, and is a refault if it is read again
-        self.cache_miss_kib = 0.0
+        self.read_kib = 0.0  # what programs read of files, from wherever
+        self.dom0_hit_ratio = 0.0  # of what is missed here, so much lies in dom0's cache
+        self.dom0_hit_kib = 0.0
+        self.cache_miss_kib = 0.0  # what came from the disk
         self.anon_kib = self.swapped_kib = self.cache_kib = 0
         self.swap_in_total = self.swap_out_total = self.refaults_total = self.oom_kills_total = 0  # pages; pages; ...
         self.psi_some_us_total = self.psi_full_us_total = 0
@@ -228,10 +234,11 @@ class Kernel:
         self._stall(min(1.0, POOL_THRASH_RATIO * missing_ratio), dt_s)
 
     def _read(self, want_kib: int, dt_s: float) -> None:
-        """Programs read files: what fits is cached; of what does not, the more popular half of a file set is missed less.
+        """Programs read files: what fits is cached; of what does not, the popular half is missed less.
 
         Of reads that go to a set of `want_kib`, sqrt(cache / want) hit: accesses whose frequency falls as rank^-1/2.
         """
+        self.read_kib += want_kib / TURNOVER_S * dt_s
         missing_kib = want_kib - self.cache_kib
         if missing_kib <= 0:
             return
@@ -245,8 +252,10 @@ class Kernel:
         missed_kib = want_kib / TURNOVER_S * (1.0 - sqrt(self.cache_kib / want_kib)) * dt_s
         if self.pool is not None:
             missed_kib -= self.pool.get_clean(int(missed_kib))
-        self.cache_miss_kib += missed_kib
         self.refaults_total += int(missed_kib) // 4
+        dom0_kib = missed_kib * self.dom0_hit_ratio
+        self.dom0_hit_kib += dom0_kib
+        self.cache_miss_kib += missed_kib - dom0_kib
 
     def _exit(self, kib: int, held_kib: int) -> None:
         """Free memory of programs, swapped or not in proportion."""

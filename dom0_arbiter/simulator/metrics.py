@@ -8,7 +8,6 @@ from dom0_arbiter.simulator.guest import Guest
 from dom0_arbiter.simulator.outcome import Number
 from dom0_arbiter.simulator.world import World
 
-
 LOOK_S = 1.0
 
 

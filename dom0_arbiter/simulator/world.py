@@ -3,6 +3,7 @@
 Deterministic: the same specs, seed and calls give the same world. Nothing here reads a clock.
 """
 
+from math import sqrt
 from random import Random
 
 from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
@@ -22,6 +23,7 @@ PAGE_KIB = 4
 LIBXL_EXTRA_KIB = 1024  # maxmem above memory/target, as libxl and `xl mem-set` leave it
 TURNS = 4  # of the arbiter in one moment: hear, look, hear what came of it
 SUSPEND_TAKES_S = 0.3
+DOM0_EVERY_S = 1.0
 
 
 class World:
@@ -42,6 +44,7 @@ class World:
         self.awaited_kib_s = 0.0  # of guests that are to start
         self._starting_kib = 0
         self.failing: set[int] = set()  # domains for which the next action fails
+        self._dom0_at_s = 0.0
         self._random = Random(seed)  # noqa: S311 - a world is no secret
         self._last_domid = 0
         self._suspending: dict[int, float] = {}
@@ -51,6 +54,9 @@ class World:
     def step(self, dt_s: float) -> None:
         """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
+        if self.settings.surplus == "dom0" and self.now_s >= self._dom0_at_s:
+            self._dom0_at_s = self.now_s + DOM0_EVERY_S
+            self._cache_in_dom0()
         self.awaited_kib_s += self._starting_kib * dt_s
         for domid, guest in list(self.guests.items()):
             if guest.wake_s <= self.now_s:
@@ -249,6 +255,19 @@ class World:
             read_target_kib=self._read_target_kib,
             state=self.arbiter.state,
         )
+
+    def _cache_in_dom0(self) -> None:
+        """What nobody is given is dom0's page cache, which the guests' disks are served through.
+
+        It sees what guests miss, and keeps of that, whosever it is, what was read last: of a missing set of M KiB, all
+        guests' together, a cache of D KiB serves sqrt(D / M), as a guest's own would.
+        """
+        pool_kib = 0 if self.arbiter is None else self.arbiter.state.pool_kib
+        cache_kib = max(0, self.host.free_kib - self.settings.slack_kib - pool_kib)
+        kernels = [guest.kernel for guest in self.guests.values()]
+        missing_kib = sum(max(0, guest.wants_cache_kib - guest.kernel.cache_kib) for guest in self.guests.values())
+        for kernel in kernels:
+            kernel.dom0_hit_ratio = min(1.0, sqrt(cache_kib / missing_kib)) if missing_kib else 0.0
 
     def _read_target_kib(self, domid: int) -> int:
         return self.directory.entries[domid].target_kib
