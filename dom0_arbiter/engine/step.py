@@ -116,4 +116,5 @@ def _time_reaction(turn: Turn, domain: Domain, party: Party | None, share_kib: i
         return domain
     seen_s = min(max(now_s - since_s, REACTION_LEAST_S), REACTION_MOST_S)
     reaction_s = domain.reaction_s + (seen_s - domain.reaction_s) * REACTION_WEIGHT
+    turn.stale = turn.stale or is_ageing(domain)  # its demand is reckoned anew with each plan, and now with this
     return turn.change(domain, short_since_s=None, reaction_s=reaction_s)
