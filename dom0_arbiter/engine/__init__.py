@@ -4,7 +4,7 @@ May import policy, protocol and the standard library; knows neither xenstore nor
 in its words: they bring `events` and carry out `actions`.
 """
 
-from dom0_arbiter.engine.actions import Action, Plan, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.engine.actions import Action, Plan, SendGrant, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.engine.balloon import Balloon
 from dom0_arbiter.engine.domain import Decision, Domain, DomainState
 from dom0_arbiter.engine.events import (
@@ -47,6 +47,7 @@ __all__ = [
     "ReservationReleased",
     "ReservationRequested",
     "ResumeRequested",
+    "SendGrant",
     "SendWelcome",
     "SetMaxmem",
     "ShutdownObserved",

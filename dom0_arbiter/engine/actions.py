@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol import Welcome
+from protocol import Grant, Welcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,15 @@ class SendWelcome:
     welcome: Welcome
 
 
-Action = SetMaxmem | WriteTarget | SendWelcome
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendGrant:
+    """Let a guest grow by itself, or (extra_kib 0) not any more."""
+
+    domid: int
+    grant: Grant
+
+
+Action = SetMaxmem | WriteTarget | SendWelcome | SendGrant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

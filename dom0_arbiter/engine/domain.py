@@ -11,6 +11,7 @@ DomainState = Literal["ok", "slow", "stuck", "at-limit", "silent", "no-agent", "
 
 SILENT_HEARTBEATS = 2.5  # a heartbeat may be late by a stall of the guest, two in a row are not
 SETTLES_WITHIN_S = 60.0  # populate-on-demand is over when the guest's balloon driver has started; later, it won't
+GRANT_S = 120.0  # what a grant is good for; renewed at half of it
 MOVED_UNHEARD_S = 10.0  # nor does an agent that runs let its guest's size change without a word
 
 
@@ -36,6 +37,7 @@ class Domain:
     memory_offset_kib: Xen's mem_kb less the guest's MemTotal; None until learned.
     xenstore_target_kib: what stands in memory/target, as far as known; own_targets_kib: our latest writes there.
     own_maxmem_kib: what we last set; None: what was found. is_unsure: a write failed, so that either may not hold.
+    grant_kib: what it may take by itself beyond its target, as last said at granted_s.
     reaction_s: how long it waits for memory, from being short to having it, as seen lately.
     """
 
@@ -70,6 +72,8 @@ class Domain:
     planned: Demand | None = None  # the demand that the last plan was made for
     awaits_report: bool = False  # that plan would have taken more, had the last report licensed it
     decision: Decision | None = None
+    grant_kib: int = 0
+    granted_s: float = float("-inf")
     short_since_s: float | None = None
     reaction_s: float = REACTION_S
 

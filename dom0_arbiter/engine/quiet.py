@@ -5,7 +5,7 @@ it has come of the last full look. That is invariant I, put to use.
 """
 
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REBALANCE_AFTER_S, REST_S
-from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.engine.domain import GRANT_S, Domain
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
 
@@ -63,7 +63,7 @@ def next_due_s(domain: Domain, now_s: float) -> float:
 
     Each of these is a `now_s` compared somewhere in `balloon`, `domain`, `fold` or `upkeep`.
     """
-    times_s = [domain.frozen_until_s, domain.silent_after_s]
+    times_s = [domain.frozen_until_s, domain.silent_after_s, domain.granted_s + GRANT_S / 2]
     balloon = domain.balloon
     if balloon is not None:
         stands_s = max(balloon.changed_s, balloon.asked_s)

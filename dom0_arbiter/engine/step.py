@@ -7,6 +7,7 @@ from dom0_arbiter.engine.balloon import PAGE_KIB, REBALANCE_AFTER_S
 from dom0_arbiter.engine.domain import Decision, Domain, party_of
 from dom0_arbiter.engine.events import Event, HostSampled
 from dom0_arbiter.engine.fold import fold
+from dom0_arbiter.engine.granting import renew_grants, take_back_grants
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.quiet import quiet_until_s
 from dom0_arbiter.engine.replace import replace
@@ -83,6 +84,10 @@ def _plan(turn: Turn) -> None:
     for move in planned.moves:
         domain = turn.domains[move.domid]
         turn.retarget(domain, turn.balloon(domain), move.to_kib, move.reason)
+    if planned.is_pressed:
+        turn.stale = take_back_grants(turn) or turn.stale  # what backed them is to be seen free first
+    elif not planned.moves:
+        renew_grants(turn, parties, room)
     _remember(turn, planned, {p.domid: p for p in parties})
     turn.state = replace(
         turn.state,

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from dom0_arbiter.engine.actions import Action, SetMaxmem, WriteTarget
+from dom0_arbiter.engine.actions import Action, SendGrant, SetMaxmem, WriteTarget
 from dom0_arbiter.engine.balloon import PAGE_KIB, Balloon, ask
 from dom0_arbiter.engine.domain import Decision, Domain
 from dom0_arbiter.engine.domains import Domains
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.policy import MARGIN_KIB
+from protocol import Grant
 
 OWN_TARGETS = 8  # a watch may still bring one of our earlier writes
 
@@ -60,6 +61,8 @@ class Turn:
             self.actions.append(write)
         else:
             self.actions.extend((limit, write) if grows else (write, limit))
+        if domain.grant_kib:
+            self.actions.append(_no_grant(domain))
         decision = Decision(
             domid=domain.domid, at_s=self.now_s, from_kib=balloon.target_kib, to_kib=to_kib, reason=reason
         )
@@ -70,6 +73,7 @@ class Turn:
             decision=decision,
             own_maxmem_kib=limit.maxmem_kib,
             is_unsure=False,
+            grant_kib=0,
             own_targets_kib=(write.target_kib, *domain.own_targets_kib[: OWN_TARGETS - 1]),
             xenstore_target_kib=write.target_kib,
         )
@@ -78,6 +82,13 @@ class Turn:
         """Set maxmem alone."""
         self.actions.append(SetMaxmem(domid=domain.domid, maxmem_kib=maxmem_kib))
         return self.change(domain, balloon=replace(balloon, maxmem_kib=maxmem_kib), own_maxmem_kib=maxmem_kib)
+
+    def take_grant(self, domain: Domain) -> Domain:
+        """Take back what the domain may take by itself: it is told before it is stopped."""
+        self.actions.append(_no_grant(domain))
+        balloon = self.balloon(domain)
+        self.limit(domain, balloon, max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB)
+        return self.change(self.domains[domain.domid], grant_kib=0)
 
     def balloon(self, domain: Domain) -> Balloon:
         """The balloon of a managed domain, as it stands now."""
@@ -102,3 +113,8 @@ class Turn:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
         own_kib = sum(d.balloon.promised_kib for d in self.domains.each() if d.balloon is not None)
         return self.state.foreign_promises_kib + own_kib
+
+
+def _no_grant(domain: Domain) -> SendGrant:
+    version = 1 if domain.welcome is None else max(1, domain.welcome.version)
+    return SendGrant(domid=domain.domid, grant=Grant(version=version, extra_kib=0, echo_uptime_ms=0, duration_ms=0))

@@ -89,7 +89,7 @@ def _withdraw_promises(turn: Turn) -> None:
     for domain in turn.domains.each():
         balloon = domain.balloon
         if balloon is not None:
-            granted_kib = max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB
+            granted_kib = max(balloon.target_kib + domain.grant_kib, balloon.actual_kib) + MARGIN_KIB
             if balloon.maxmem_kib > granted_kib and domain.is_in_hand(turn.now_s):
                 turn.limit(domain, balloon, granted_kib)
     kept_kib = turn.state.settings.slack_kib + set_aside_kib(turn)
@@ -97,7 +97,7 @@ def _withdraw_promises(turn: Turn) -> None:
     if excess_kib <= 0:
         return
     managed = [d.domid for d in turn.domains.each() if d.balloon is not None and d.is_in_hand(turn.now_s)]
-    for withdraw in (_stop_growing, _take_margin):
+    for withdraw in (_take_grant, _stop_growing, _take_margin):
         for domid in sorted(managed, key=lambda domid: _promised_kib(turn, domid), reverse=True):
             if excess_kib <= 0:
                 return
@@ -108,6 +108,11 @@ def _withdraw_promises(turn: Turn) -> None:
 
 def _promised_kib(turn: Turn, domid: int) -> int:
     return turn.balloon(turn.domains[domid]).promised_kib
+
+
+def _take_grant(turn: Turn, domain: Domain) -> None:
+    if domain.grant_kib:
+        turn.take_grant(domain)
 
 
 def _stop_growing(turn: Turn, domain: Domain) -> None:

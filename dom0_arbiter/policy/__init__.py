@@ -7,6 +7,7 @@ standard library. All amounts are in Xen's view (what Xen accounts to the domain
 from dom0_arbiter.policy.allocate import Party, allocate
 from dom0_arbiter.policy.demand import REACTION_S, Demand, estimate_demand, urgent_kib
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
+from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
 from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
 from dom0_arbiter.policy.reserve import Holdout, Outcome, judge_reservation
@@ -34,8 +35,10 @@ __all__ = [
     "allocate",
     "estimate_demand",
     "fill",
+    "is_other_grant",
     "judge_reservation",
     "observe_report",
+    "plan_grants",
     "plan_moves",
     "urgent_kib",
 ]

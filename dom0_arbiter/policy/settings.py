@@ -19,6 +19,7 @@ FREE_POOL_RATIO = 20  # at most a twentieth (5 %) of the managed total
 class DomainSettings:
     """One domain's: weight 1..65535; dynamic_max_kib None means static-max; `group` is a label for people.
 
+    grant_kib: what it may take by itself at once, if its agent can; set aside for it while nobody is short.
     estimator: what its working set is read off its reports by.
     """
 
@@ -27,6 +28,7 @@ class DomainSettings:
     dynamic_max_kib: int | None = None
     excluded: bool = False
     group: str = ""
+    grant_kib: int = 0
     estimator: EstimatorName = "working-set"
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.xen import Hypervisor, HypervisorError, NoSuchDomainError, Transaction, Xenstore, XenstoreError
-from protocol import WELCOME_KEY, domain_path, encode_welcome
+from protocol import GRANT_KEY, WELCOME_KEY, domain_path, encode_grant, encode_welcome
 
+Write = WriteTarget | SendWelcome | SendGrant
 log = logging.getLogger("aerostat.actuator")
 
 
@@ -26,7 +27,7 @@ class Actuator:
         """Carry out the plan; return what failed. A domain that is gone is no failure: its release is on the way."""
         failures: dict[int, ActionFailed] = {}
         last_write = {action.domid: index for index, action in enumerate(actions) if isinstance(action, WriteTarget)}
-        writes: list[WriteTarget | SendWelcome] = []
+        writes: list[Write] = []
         later: list[SetMaxmem] = []
         for index, action in enumerate(actions):
             if not isinstance(action, SetMaxmem):
@@ -47,12 +48,14 @@ class Actuator:
         with _failing(action.domid, failures):
             await self._hypervisor.set_maxmem(action.domid, action.maxmem_kib)
 
-    async def _write(self, writes: Sequence[WriteTarget | SendWelcome], failures: dict[int, ActionFailed]) -> None:
+    async def _write(self, writes: Sequence[Write], failures: dict[int, ActionFailed]) -> None:
         values: dict[int, dict[str, bytes]] = {}
         for write in writes:
             home = domain_path(write.domid)
             if isinstance(write, SendWelcome):
                 values.setdefault(write.domid, {})[f"{home}/{WELCOME_KEY}"] = encode_welcome(write.welcome)
+            elif isinstance(write, SendGrant):
+                values.setdefault(write.domid, {})[f"{home}/{GRANT_KEY}"] = encode_grant(write.grant)
             elif self._hypervisor.maxmem_follows_target:
                 with _failing(write.domid, failures):
                     await self._hypervisor.set_target(write.domid, write.target_kib)
@@ -74,9 +77,9 @@ async def _write_where_alive(values: Mapping[int, Mapping[str, bytes]], transact
     wanted = {path: value for domid, sign in signs.items() if sign in alive for path, value in values[domid].items()}
     await transaction.write_many(wanted)
     for domid, sign in signs.items():
-        welcome = f"{domain_path(domid)}/{WELCOME_KEY}"
-        if sign in alive and welcome in values[domid]:
-            await transaction.set_perms(welcome, ["n0", f"r{domid}"])
+        for path in (f"{domain_path(domid)}/{key}" for key in (WELCOME_KEY, GRANT_KEY)):
+            if sign in alive and path in values[domid]:
+                await transaction.set_perms(path, ["n0", f"r{domid}"])
 
 
 @contextmanager

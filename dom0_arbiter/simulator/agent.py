@@ -3,7 +3,7 @@
 from dom0_arbiter.simulator.directory import Directory
 from dom0_arbiter.simulator.kernel import Kernel
 from guest_agent import DEFAULTS, Cadence, Counters, Sample, Session, build_hello, build_report
-from protocol import HAS_PSI, HAS_VMSTAT, Hello, Report, encode_hello, encode_report
+from protocol import HAS_PSI, HAS_VMSTAT, TAKES_GRANTS, Hello, Report, decode_grant, encode_hello, encode_report
 
 FOREVER_MS = 2**62
 
@@ -11,12 +11,23 @@ FOREVER_MS = 2**62
 class Agent:
     """Mutable. `look` plays one turn of the agent's loop, if one is due; what it does takes no time."""
 
-    __slots__ = ("_cadence", "_due_s", "_hello", "_sequence", "_session", "lie_factor", "report", "reported_s")
+    __slots__ = (
+        "_cadence",
+        "_due_s",
+        "_hello",
+        "_sequence",
+        "_session",
+        "_takes_grants",
+        "lie_factor",
+        "report",
+        "reported_s",
+    )
 
-    def __init__(self, *, boot_id: str, starts_s: float, lie_factor: float = 1.0) -> None:
+    def __init__(self, *, boot_id: str, starts_s: float, lie_factor: float = 1.0, takes_grants: bool = False) -> None:
         self._cadence = Cadence(DEFAULTS)
         self._session = Session()
-        self._hello = boot_hello(boot_id)
+        self._hello = boot_hello(boot_id, TAKES_GRANTS if takes_grants else 0)
+        self._takes_grants = takes_grants
         self.lie_factor = lie_factor
         self._sequence = 0
         self._due_s = starts_s
@@ -48,6 +59,17 @@ class Agent:
             return self._due_s
         return max(self._due_s, self.reported_s + session.settings.heartbeat_ms / 1000)
 
+    def takes_kib(self, domid: int, directory: Directory, kernel: Kernel, now_s: float) -> int:
+        """How far beyond the balloon target of its last report it may grow the guest now, being urgent: 0 if not."""
+        untrusted_grant = directory.entries[domid].grant
+        if not self._takes_grants or untrusted_grant is None or self.report is None:
+            return 0
+        if kernel.available_kib >= self._session.settings.urgent_kib:
+            return 0
+        grant = decode_grant(untrusted_grant)
+        is_valid = int(now_s * 1000) < grant.echo_uptime_ms + grant.duration_ms
+        return grant.extra_kib if is_valid else 0
+
     def _exchange(
         self, domid: int, directory: Directory, sample: Sample, counters: Counters | None, now_ms: int
     ) -> None:
@@ -69,9 +91,9 @@ class Agent:
             cadence.settings = session.settings
 
 
-def boot_hello(boot_id: str) -> Hello:
+def boot_hello(boot_id: str, more: int = 0) -> Hello:
     """What a played guest's agent introduces itself with."""
-    return build_hello(os_name="Linux", os_version="6.1", boot_id=boot_id, capabilities=HAS_VMSTAT | HAS_PSI)
+    return build_hello(os_name="Linux", os_version="6.1", boot_id=boot_id, capabilities=HAS_VMSTAT | HAS_PSI | more)
 
 
 def measure(kernel: Kernel, uptime_ms: int) -> Sample:

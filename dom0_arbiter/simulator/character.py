@@ -14,8 +14,9 @@ class Character:
 
     moving_s, stuck_s: its balloon moves and stands by turns. never_below_kib, never_above_kib: limits of its own.
     inaccuracy_kib: it stops this short of its target. grows_kib_s: root in the guest raises the balloon's target all
-    the time. silent_from_s: its agent says nothing from then on; 0: it never had one. lie_factor: what it says it uses,
-    over what it uses; a liar also claims a floor of that size. crash_at_s: its kernel panics, and the domain is gone.
+    the time. takes_grants: its agent grows it by itself within what dom0 has granted. silent_from_s: its agent says
+    nothing from then on; 0: it never had one. lie_factor: what it says it uses, over what it uses; a liar also claims a
+    floor of that size. crash_at_s: its kernel panics, and the domain is gone.
     """
 
     up_kib_s: int = UP_KIB_S
@@ -27,6 +28,7 @@ class Character:
     inaccuracy_kib: int = 0
     dead: bool = False
     grows_kib_s: int = 0
+    takes_grants: bool = False
     silent_from_s: float = float("inf")
     lie_factor: float = 1.0
     paused_s: Sequence[tuple[float, float]] = ()

@@ -14,6 +14,7 @@ class Entry:
     hello: bytes | None = None
     report: bytes | None = None
     welcome: bytes | None = None
+    grant: bytes | None = None
     shutdown: str = ""
 
 

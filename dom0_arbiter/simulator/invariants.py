@@ -8,7 +8,7 @@ about time need.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dom0_arbiter.engine import Action, Domain, SendWelcome, SetMaxmem, State, WriteTarget, step
+from dom0_arbiter.engine import Action, Domain, SendGrant, SendWelcome, SetMaxmem, State, WriteTarget, step
 from dom0_arbiter.policy import MARGIN_KIB
 from dom0_arbiter.simulator.guest import Guest
 from dom0_arbiter.simulator.host import Host
@@ -83,7 +83,7 @@ def check_action(scene: Scene, action: Action) -> Iterator[Violation]:
     domain = scene.state.domains.get(domid)
     if domain is None:
         yield scene.violation("G", domid, f"{type(action).__name__} for a domain that was released")
-    elif domid in scene.host.domains and not isinstance(action, SendWelcome):
+    elif domid in scene.host.domains and not isinstance(action, SendWelcome | SendGrant):
         yield from _check_sizes(scene, domain, action)
 
 

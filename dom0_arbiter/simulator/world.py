@@ -6,7 +6,7 @@ Deterministic: the same specs, seed and calls give the same world. Nothing here 
 from math import sqrt
 from random import Random
 
-from dom0_arbiter.engine import Action, ActionFailed, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator.agent import measure, overstate
 from dom0_arbiter.simulator.arbiter import Arbiter, Turn
@@ -17,7 +17,7 @@ from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene
 from dom0_arbiter.simulator.rivals.rival import Rival
 from guest_agent import Sample
-from protocol import encode_welcome
+from protocol import encode_grant, encode_welcome
 
 PAGE_KIB = 4
 LIBXL_EXTRA_KIB = 1024  # maxmem above memory/target, as libxl and `xl mem-set` leave it
@@ -37,6 +37,8 @@ class World:
         self.settings = settings
         self.arbiter: Arbiter | None = None
         self.rival: Rival | None = None
+        self.arbiter_every_s = 0.0  # it gets a turn no oftener: dom0 is busy
+        self._arbiter_at_s = 0.0
         self.inspector = Inspector()
         self.departed: list[Guest] = []
         self.oom_kills_total = 0
@@ -63,9 +65,10 @@ class World:
                 self._advance(domid, guest)
         if self.rival is not None:
             self.rival.act()
-        if self.arbiter is None:
+        if self.arbiter is None or self.now_s < self._arbiter_at_s:
             self.inspector.down_s = self.now_s
             return
+        self._arbiter_at_s = self.now_s + self.arbiter_every_s
         planned = False
         for _ in range(TURNS):
             turn = self.arbiter.turn(self.now_s)
@@ -326,6 +329,8 @@ class World:
                 self._write_target(domid, action.target_kib)
             case SendWelcome():
                 self.directory.entries[domid].welcome = encode_welcome(action.welcome)
+            case SendGrant():
+                self.directory.entries[domid].grant = encode_grant(action.grant)
         return True
 
     def _write_target(self, domid: int, target_kib: int) -> None:

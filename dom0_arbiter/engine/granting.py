@@ -1,0 +1,61 @@
+"""Grants: who may take how much by itself, and taking that back where somebody needs it more."""
+
+from collections.abc import Sequence
+
+from dom0_arbiter.engine.actions import SendGrant
+from dom0_arbiter.engine.balloon import TOLERANCE_KIB
+from dom0_arbiter.engine.domain import GRANT_S, Domain
+from dom0_arbiter.engine.turn import Turn
+from dom0_arbiter.policy import MARGIN_KIB, Party, Room, is_other_grant, plan_grants
+from protocol import TAKES_GRANTS, Grant
+
+
+def renew_grants(turn: Turn, parties: Sequence[Party], room: Room) -> None:
+    """While nobody is short: give what is free to those who may take it, and prolong what they have."""
+    wishes = {p.domid: _wish_kib(turn, turn.domains[p.domid]) for p in parties}
+    if not any(wishes.values()):
+        return
+    granted_kib = sum(turn.domains[p.domid].grant_kib for p in parties)
+    planned = plan_grants(parties, wishes, room.unpromised_kib + granted_kib)
+    changed = {
+        domid: kib if is_other_grant(turn.domains[domid].grant_kib, kib) else turn.domains[domid].grant_kib
+        for domid, kib in planned.items()
+    }
+    if sum(changed.values()) > room.unpromised_kib + granted_kib:
+        changed = planned
+    for domid, kib in sorted(changed.items(), key=lambda item: item[1] - turn.domains[item[0]].grant_kib):
+        domain = turn.domains[domid]
+        if kib != domain.grant_kib or (kib and turn.now_s - domain.granted_s >= GRANT_S / 2):
+            _grant(turn, domain, kib)
+
+
+def take_back_grants(turn: Turn) -> bool:
+    """Somebody is short: let nobody take by itself what it has not taken yet; return whether there was any."""
+    found = False
+    for domain in turn.domains.each():
+        if domain.grant_kib:
+            turn.take_grant(domain)
+            found = True
+    return found
+
+
+def _wish_kib(turn: Turn, domain: Domain) -> int:
+    """What its owner lets it take, if it can: its agent must have told of the target that the grant is counted from."""
+    hello, report, balloon = domain.hello, domain.report, domain.balloon
+    if hello is None or report is None or balloon is None or not hello.capabilities & TAKES_GRANTS:
+        return 0
+    knows_its_target = abs(report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB
+    return domain.settings.grant_kib if knows_its_target and balloon.at_rest(turn.now_s) else 0
+
+
+def _grant(turn: Turn, domain: Domain, kib: int) -> None:
+    balloon, report = turn.balloon(domain), domain.report
+    if report is None:
+        return
+    turn.limit(domain, balloon, balloon.target_kib + MARGIN_KIB + kib)
+    extra_kib = max(0, kib + domain.xenstore_target_kib - report.balloon_target_kib)
+    grant = Grant(
+        version=report.version, extra_kib=extra_kib, echo_uptime_ms=report.uptime_ms, duration_ms=int(GRANT_S * 1000)
+    )
+    turn.actions.append(SendGrant(domid=domain.domid, grant=grant))
+    turn.change(turn.domains[domain.domid], grant_kib=kib, granted_s=turn.now_s)
