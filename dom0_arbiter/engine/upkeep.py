@@ -1,4 +1,4 @@
-"""What each domain's balloon needs from us, whatever the policy says: DESIGN's rules for moving the balloon.
+"""What each domain's balloon needs from us, whatever the policy says: the rules for moving one.
 
 Runs on fresh figures from Xen, before planning.
 """

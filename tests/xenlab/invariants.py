@@ -1,4 +1,4 @@
-"""DESIGN's invariants that Xen's own figures can show, judged over one run from T0 on.
+"""The invariants (docs/how-it-works.md) that Xen's own figures can show, judged over one run from T0 on.
 
 A: what guests may still take, and slack, is free. B: maxmem is raised before a growth is asked, by a MiB more. G:
 nothing is written under a domain that is gone. K: memory/target covers what a guest took by itself within a second.

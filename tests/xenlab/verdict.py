@@ -1,4 +1,4 @@
-"""From timelines to the lab's verdict: what was ours to get right and was not, and the figures, in INTERFACES's JSON.
+"""From timelines to the lab's verdict: what was ours to get right and was not, and the figures, as one JSON object.
 
 Only outcomes and invariants gate, and times as a ratio with room to spare: an emulated machine stretches seconds.
 """
