@@ -23,10 +23,12 @@ def renew_grants(turn: Turn, parties: Sequence[Party], room: Room) -> None:
     }
     if sum(changed.values()) > room.unpromised_kib + granted_kib:
         changed = planned
-    for domid, kib in sorted(changed.items(), key=lambda item: item[1] - turn.domains[item[0]].grant_kib):
+    lowered = {domid: kib for domid, kib in changed.items() if kib < turn.domains[domid].grant_kib}
+    for domid, kib in (lowered or changed).items():
         domain = turn.domains[domid]
         if kib != domain.grant_kib or (kib and turn.now_s - domain.granted_s >= GRANT_S / 2):
             _grant(turn, domain, kib)
+    turn.stale = turn.stale or bool(lowered)  # what they may not take any more is granted to others after the next look
 
 
 def take_back_grants(turn: Turn) -> bool:
