@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from dom0_arbiter.policy import DomainSettings, Settings, Surplus
+from dom0_arbiter.policy import DomainSettings, EstimatorName, Settings, Surplus
 from dom0_arbiter.policy.settings import SLACK_MIN_KIB
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
@@ -36,6 +36,8 @@ class _Domain(Struct, forbid_unknown_fields=True, frozen=True):
     dynamic_max_kib: Annotated[int, Meta(ge=1, le=KIB_MAX)] | None = None
     excluded: bool | None = None
     group: Annotated[str, Meta(max_length=64)] | None = None
+    grant_kib: Kib | None = None
+    estimator: EstimatorName | None = None
 
 
 class _Match(_Domain, forbid_unknown_fields=True, frozen=True, kw_only=True):
