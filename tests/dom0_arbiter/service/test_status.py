@@ -87,6 +87,7 @@ def test_xl_is_taken_where_there_is_no_binding_and_that_is_a_warning(
 ) -> None:
     monkeypatch.setattr("dom0_arbiter.xen.find.import_xc", not_installed)
     monkeypatch.setattr("shutil.which", lambda _: "/usr/sbin/xl")
+    caplog.set_level(logging.WARNING, logger="aerostat.xen")
     assert find_hypervisor().name == "xl"
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -97,7 +98,7 @@ def test_the_binding_is_taken_where_there_is_one_and_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("dom0_arbiter.xen.find.import_xc", lambda: SimpleNamespace(Error=BindingError, xc=object))
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="aerostat.xen")
     assert find_hypervisor().name == "xen.lowlevel.xc"
     assert [record.getMessage() for record in caplog.records] == ["Xen through xen.lowlevel.xc"]
 
