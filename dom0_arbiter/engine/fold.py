@@ -101,7 +101,7 @@ def _reservation(turn: Turn, event: ReservationRequested | ReservationReleased) 
 
 def _introduced(turn: Turn, event: DomainIntroduced) -> None:
     known = turn.domains.get(event.domid)
-    settings = turn.state.settings.of_domain(event.name.removesuffix(INCOMING))
+    settings = turn.state.settings.of_domain(event.name.removesuffix(INCOMING), uuid=event.uuid)
     if known is not None and known.uuid == event.uuid:
         if (known.name, known.static_max_kib) != (event.name, event.static_max_kib):
             turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)

@@ -1,6 +1,6 @@
 """What the host's owner decides; the configuration file is checked before it becomes one of these."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -41,9 +41,12 @@ class Settings:
     free_pool_kib: int | None = None
     default: DomainSettings = field(default_factory=DomainSettings)
     by_glob: Sequence[tuple[str, DomainSettings]] = ()
+    by_uuid: Mapping[str, DomainSettings] = field(default_factory=dict)  # lower case, as libxl writes them
 
-    def of_domain(self, name: str) -> DomainSettings:
-        """The settings of the first pattern that matches the domain's name, else the default."""
+    def of_domain(self, name: str, *, uuid: str = "") -> DomainSettings:
+        """The settings of this uuid, else of the first pattern that matches the domain's name, else the default."""
+        if settings := self.by_uuid.get(uuid.lower()):
+            return settings
         for pattern, settings in self.by_glob:
             if fnmatchcase(name, pattern):
                 return settings

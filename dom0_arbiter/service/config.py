@@ -1,5 +1,7 @@
 """The configuration file: TOML in, Settings out, or one error that says which file, which key, and what was allowed."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +13,9 @@ from dom0_arbiter.policy.settings import SLACK_MIN_KIB
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
 KIB_MAX = 2**40
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_SHOWN = "00000000-0000-0000-0000-000000000000"
 
 Kib = Annotated[int, Meta(ge=0, le=KIB_MAX)]
 
@@ -40,15 +45,23 @@ class _Domain(Struct, forbid_unknown_fields=True, frozen=True):
     estimator: EstimatorName | None = None
 
 
-class _Match(_Domain, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    match: Annotated[str, Meta(min_length=1, max_length=256)]
+class _Chosen(_Domain, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[[domain]]: for domains whose name matches, or for the one of that uuid."""
+
+    match: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    uuid: Annotated[str, Meta(min_length=1, max_length=36)] | None = None
+
+    @property
+    def where(self) -> str:
+        """What errors call it."""
+        return f"[[domain]] uuid = {self.uuid!r}" if self.match is None else f"[[domain]] match = {self.match!r}"
 
 
 class _File(Struct, forbid_unknown_fields=True, frozen=True):
     host: _Host = _Host()
     policy: PolicyTable = PolicyTable()
     default: _Domain = _Domain()
-    domain: list[_Match] = []
+    domain: list[_Chosen] = []
 
 
 def read_settings(path: Path) -> Settings:
@@ -66,21 +79,31 @@ def parse_settings(content: bytes, *, name: str) -> Settings:
     except TomlError as error:
         raise ConfigError(f"{name}: {error}") from error
     default = _merged(DomainSettings(), file.default, f"{name}: [default]")
-    matches = [entry.match for entry in file.domain]
-    if doubled := sorted({match for match in matches if matches.count(match) > 1}):
-        raise ConfigError(
-            f"{name}: [[domain]] match = {doubled[0]!r}: given twice; allowed: one table for each pattern"
-        )
-    by_glob = tuple(
-        (entry.match, _merged(default, entry, f"{name}: [[domain]] match = {entry.match!r}")) for entry in file.domain
-    )
+    _check_choices(file.domain, name)
+    merged = [(entry, _merged(default, entry, f"{name}: {entry.where}")) for entry in file.domain]
     return Settings(
         slack_kib=file.host.slack_kib,
         surplus=file.policy.surplus,
         free_pool_kib=file.policy.free_pool_kib,
         default=default,
-        by_glob=by_glob,
+        by_glob=tuple((entry.match, settings) for entry, settings in merged if entry.match is not None),
+        by_uuid={entry.uuid.lower(): settings for entry, settings in merged if entry.uuid is not None},
     )
+
+
+def _check_choices(tables: Sequence[_Chosen], name: str) -> None:
+    """Each table is for a pattern or for a uuid, and none for the same as another."""
+    seen: set[tuple[str | None, str | None]] = set()
+    for index, table in enumerate(tables):
+        uuid = None if table.uuid is None else table.uuid.lower()
+        if (table.match is None) == (uuid is None):
+            given = "neither match nor uuid" if uuid is None else "match and uuid"
+            raise ConfigError(f"{name}: domain[{index}]: {given}; allowed: one of match, uuid")
+        if uuid is not None and not _UUID.fullmatch(uuid):
+            raise ConfigError(f"{name}: {table.where}: not a uuid; allowed: hexadecimal digits as in {_UUID_SHOWN}")
+        if (table.match, uuid) in seen:
+            raise ConfigError(f"{name}: {table.where}: given twice; allowed: one table for each pattern and each uuid")
+        seen.add((table.match, uuid))
 
 
 def _merged(base: DomainSettings, over: _Domain, where: str) -> DomainSettings:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.engine import DomainIntroduced, State, step
+from dom0_arbiter.policy import ESTIMATORS, Settings
 from dom0_arbiter.service import ConfigError, parse_settings, read_settings
 from dom0_arbiter.service.main import main
 
+UUID = "c0ffee00-0000-4000-8000-000000000001"
 DEFAULT_FILE = Path(__file__).parents[3] / "packaging" / "etc" / "aerostatd.toml"
 
 
@@ -17,6 +19,15 @@ def test_the_default_file_says_what_the_defaults_are() -> None:
     shown = parse_settings(every_line.encode(), name="default")
     assert shown.slack_kib == Settings().slack_kib
     assert shown.surplus == Settings().surplus
+    assert shown.default.estimator == Settings().default.estimator
+    assert shown.default.grant_kib == Settings().default.grant_kib
+    assert shown.of_domain("web-1").weight == 512
+    assert shown.of_domain("web-1", uuid=UUID).excluded
+
+
+def test_the_default_file_says_what_each_estimator_does() -> None:
+    shown = [line for line in DEFAULT_FILE.read_text().splitlines() if line.startswith('#   "')]
+    assert set(ESTIMATORS) <= {line.split('"')[1] for line in shown}
 
 
 def test_the_first_match_overrides_the_default_where_it_says_something() -> None:
@@ -37,13 +48,89 @@ def test_the_first_match_overrides_the_default_where_it_says_something() -> None
     assert settings.of_domain("db").weight == 100
 
 
+def test_a_domain_may_have_an_estimator_of_its_own() -> None:
+    content = b"""
+        [default]
+        estimator = "available"
+        [[domain]]
+        match = "qubes-*"
+        estimator = "used-margin"
+        [[domain]]
+        match = "*"
+        weight = 7
+    """
+    settings = parse_settings(content, name="f")
+    assert settings.of_domain("qubes-1").estimator == "used-margin"
+    assert settings.of_domain("db").estimator == "available"
+    assert parse_settings(b"", name="f").of_domain("db").estimator == "working-set"
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_every_estimator_can_be_named(name: str) -> None:
+    settings = parse_settings(f'[default]\nestimator = "{name}"'.encode(), name="f")
+    assert settings.default.estimator == name
+
+
+def test_a_uuid_beats_every_pattern() -> None:
+    content = f"""
+        [default]
+        dynamic_min_kib = 131072
+        [[domain]]
+        match = "*"
+        weight = 100
+        group = "all"
+        [[domain]]
+        uuid = "{UUID.upper()}"
+        weight = 300
+    """
+    settings = parse_settings(content.encode(), name="f")
+    chosen = settings.of_domain("db", uuid=UUID)
+    assert (chosen.weight, chosen.group, chosen.dynamic_min_kib) == (300, "", 131_072)
+    assert settings.of_domain("db", uuid=UUID.upper()) == chosen
+    assert settings.of_domain("db", uuid=UUID.replace("1", "2")).weight == 100
+    assert settings.of_domain("db").weight == 100
+
+
+def test_a_domain_keeps_the_settings_of_its_uuid_while_it_migrates_and_is_renamed() -> None:
+    settings = parse_settings(f'[[domain]]\nuuid = "{UUID}"\nweight = 300'.encode(), name="f")
+    state = State(settings=settings)
+    for name in ("db--incoming", "db", "web"):
+        introduced = DomainIntroduced(domid=1, uuid=UUID, name=name, static_max_kib=2**20, target_kib=2**19)
+        state, _, _ = step(state, [introduced], 1.0)
+        assert state.domains[1].settings.weight == 300
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("[host]\nslack_kib = 1", "f.toml: host.slack_kib: .*allowed: an integer from 65536 to"),
         ("[host]\nslak_kib = 1", "f.toml: host: .*unknown field `slak_kib`; allowed: the keys slack_kib"),
         ('[policy]\nsurplus = "all"', 'f.toml: policy.surplus: .*allowed: "dom0", "keep-free", "spread"'),
-        ("[[domain]]\nweight = 3", "f.toml: domain.0.: .*missing required field `match`"),
+        ("[[domain]]\nweight = 3", r"f.toml: domain\[0\]: neither match nor uuid; allowed: one of match, uuid$"),
+        (
+            f'[[domain]]\nmatch = "a"\n[[domain]]\nmatch = "b"\nuuid = "{UUID}"',
+            r"f.toml: domain\[1\]: match and uuid; allowed: one of match, uuid$",
+        ),
+        (
+            '[[domain]]\nuuid = "coffee"',
+            "f.toml: .*uuid = 'coffee': not a uuid; allowed: hexadecimal digits as in 0000",
+        ),
+        (f'[[domain]]\nuuid = "{UUID}\\n"', "f.toml: domain.0..uuid: .*allowed: text of 1 to 36 characters"),
+        (f'[[domain]]\nuuid = "{UUID[:-1]}\\n"', "f.toml: .*uuid = 'c0ffee.*0.n': not a uuid"),
+        ("[[domain]]\nuuid = 3", "f.toml: domain.0..uuid: .*allowed: text"),
+        (
+            f'[[domain]]\nuuid = "{UUID}"\n[[domain]]\nuuid = "{UUID.upper()}"',
+            "f.toml: .*uuid = 'C0FF.*': given twice; allowed: one table for each",
+        ),
+        (
+            f'[[domain]]\nuuid = "{UUID}"\ndynamic_min_kib = 10\ndynamic_max_kib = 5',
+            f"f.toml: .*uuid = '{UUID}': dynamic_min_kib = 10: at most",
+        ),
+        (
+            '[default]\nestimator = "magic"',
+            'f.toml: default.estimator: .*allowed: "available", "committed-as", .*"work',
+        ),
+        ('[[domain]]\nmatch = "a"\nestimator = 1', 'f.toml: domain.0..estimator: .*allowed: "available", '),
         ('[[domain]]\nmatch = "a"\nweight = 70000', "f.toml: domain.0..weight: .*an integer from 1 to 65535"),
         ("[default]\nexcluded = 1", "f.toml: default.excluded: .*allowed: true or false"),
         ("domain = 3", "f.toml: domain: .*allowed: one table for each"),
