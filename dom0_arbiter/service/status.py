@@ -22,7 +22,7 @@ def describe(state: State, *, now_s: float, started_s: float, dom0: Dom0Sample, 
         "host": {
             "memory_kib": state.total_kib,
             "free_kib": state.free_kib,
-            "reserved_kib": 0,
+            "reserved_kib": sum(r.kib for r in state.reservations.values() if r.outcome == "granted"),
             "slack_kib": state.settings.slack_kib,
             "free_pool_kib": state.pool_kib,
             "floors_missing_kib": state.floors_missing_kib,
@@ -55,6 +55,7 @@ def _describe_domain(domain: Domain, now_s: float) -> dict[str, Any]:
         "weight": domain.settings.weight,
         "group": domain.settings.group,
         "agent": f"{domain.hello.agent_name} {domain.hello.agent_version}" if domain.hello else None,
+        "reaction_s": round(domain.reaction_s, 3),
         "report_age_s": round(now_s - history.arrived_s, 3) if history else None,
         "last_decision": decision
         and {

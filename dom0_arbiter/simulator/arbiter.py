@@ -20,6 +20,8 @@ from dom0_arbiter.engine import (
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator.directory import Directory
 from dom0_arbiter.simulator.host import Host
+from dom0_arbiter.simulator.safeguards import without
+from dom0_arbiter.simulator.scenario import Safeguard
 from protocol import RemoteProtocolError, decode_hello, decode_report
 
 
@@ -36,10 +38,18 @@ class Turn:
 class Arbiter:
     """One life of the process: it starts out knowing nothing but its settings."""
 
-    def __init__(self, settings: Settings, directory: Directory, host: Host, now_s: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        host: Host,
+        now_s: float,
+        safeguards_off: frozenset[Safeguard] = frozenset(),
+    ) -> None:
         self.state = State(settings=settings)
         self._directory = directory
         self._host = host
+        self._safeguards_off = safeguards_off
         self._events: list[Event] = []
         self._look_at_s = now_s
         directory.replay()
@@ -62,7 +72,7 @@ class Arbiter:
         if not (events or looks):
             return None
         if looks:
-            events.append(self._host.sample())
+            events.append(without(self._safeguards_off, self._host.sample(), self.state.domains))
         before = self.state
         self.state, plan, decisions = step(before, events, now_s)
         again_s = now_s + plan.look_again_s

@@ -42,7 +42,7 @@ class Play:
         world, scenario = self.world, self._scenario
         self._come_and_go()
         if self._policy == OURS:
-            world.start_arbiter()
+            world.start_arbiter(scenario.without)
         else:
             world.rival = RIVALS[self._policy](world)
         self._look()

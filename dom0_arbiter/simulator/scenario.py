@@ -123,7 +123,7 @@ class Scenario:
     policies: Sequence[str] = ("aerostat",)
     requests: Sequence[Request] = ()
     expectations: Sequence[Expectation] = ()
-    without: frozenset[str] = frozenset()
+    without: frozenset[Safeguard] = frozenset()
     expect_violated: frozenset[str] = frozenset()
 
 

@@ -16,6 +16,7 @@ from dom0_arbiter.simulator.host import Allotment, Host
 from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene
 from dom0_arbiter.simulator.rivals.rival import Rival
+from dom0_arbiter.simulator.scenario import Safeguard
 from guest_agent import Sample
 from protocol import encode_grant, encode_welcome
 
@@ -106,9 +107,9 @@ class World:
 
     # The arbiter's life
 
-    def start_arbiter(self) -> None:
+    def start_arbiter(self, safeguards_off: frozenset[Safeguard] = frozenset()) -> None:
         """A new process, which knows nothing but what it finds; the old one, if there is one, is killed."""
-        self.arbiter = Arbiter(self.settings, self.directory, self.host, self.now_s)
+        self.arbiter = Arbiter(self.settings, self.directory, self.host, self.now_s, safeguards_off)
 
     def kill_arbiter(self) -> None:
         """SIGKILL."""
