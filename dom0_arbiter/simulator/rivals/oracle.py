@@ -62,8 +62,10 @@ class Oracle(Rival):
         sizes = sizes_kib(wishes, max(0, held_kib + host.free_kib - world.settings.slack_kib), world.awaited_kib)
         shrinking_first = sorted(sizes.items(), key=lambda each: each[1] >= host.domains[each[0]].actual_kib)
         for domid, kib in shrinking_first:
-            if kib != host.domains[domid].actual_kib:
-                world.force(domid, kib)
+            actual_kib = host.domains[domid].actual_kib
+            size_kib = min(kib, actual_kib + max(0, host.free_kib - world.settings.slack_kib))
+            if size_kib != actual_kib:
+                world.force(domid, size_kib)
 
     def _wish(self, domid: int) -> Wish:
         world, now_s = self.world, self.world.now_s
