@@ -3,8 +3,9 @@
 Source: drivers/xen/xen-selfballoon.c (Magenheimer; Linux 3.1 to 5.2), selfballoon_process() and its defaults: every
 5 s, goal = Committed_AS + the reserve, up at once, down by an eighth of the gap, never below a floor. It has no notion
 of dynamic-min, of dynamic-max or of other guests: maxmem is static-max, and Xen gives what it has. It warns that a
-guest without ample swap should not do this. Chosen in its favour: it starts as the guest does, not after boot; and it
-reads its own kernel's figures, so nothing that a guest says can mislead it.
+guest without ample swap should not do this. Chosen in its favour: it starts as the guest does, not after boot; it
+reads its own kernel's figures, so nothing that a guest says can mislead it; and Committed_AS counts all that the
+played kernel holds along with its daemons, for theirs alone cannot be told apart (without that it stays so much short).
 """
 
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ class Selfballoon(Rival):
         if allotment.is_paused or allotment.is_shut_down:
             return
         sample, reserve_kib, max_kib = measure(guest.kernel, 0), guest.kernel.reserve_kib, guest.spec.static_max_kib
-        goal_kib = sample.committed_kib + reserve_kib + self.pooled_kib(guest)
+        goal_kib = sample.committed_kib + sample.unevictable_kib + reserve_kib + self.pooled_kib(guest)
         total_kib = next_total_kib(sample.total_kib, goal_kib, floor_kib(max_kib, reserve_kib))
         aim_kib = total_kib + allotment.actual_kib - sample.total_kib
         self.world.aim(domid, whole_pages(min(aim_kib, max_kib)))

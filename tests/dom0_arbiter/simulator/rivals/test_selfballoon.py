@@ -39,6 +39,12 @@ def test_an_idle_guest_melts_and_a_busy_one_takes_what_xen_has() -> None:
     assert actual_mib(world, 1) < 250
 
 
+def test_what_programs_need_is_covered_in_the_end() -> None:
+    world, _ = world_of(guest_spec("busy", has=300, need=600, swap=1024), total=1400, name="selfballoon")
+    world.run(15)
+    assert world.host.domains[1].actual_kib >= world.guests[1].demand_kib
+
+
 def test_a_new_guest_is_let_grow_to_its_maximum() -> None:
     world, _ = world_of(guest_spec("one", has=300, need=150), total=1400, name="selfballoon")
     world.run(1)
