@@ -87,7 +87,7 @@ def _text(cell: Cell) -> str:
         case None:
             return "–"
         case bool():
-            return "yes" if cell else "NO"
+            return "yes" if cell else "no"
         case int():
             return f"{cell:,}"
         case float():

@@ -21,20 +21,22 @@ GRID_S = 0.25
 SHORT_KIB = 1024  # less is not worth a target's write to anybody
 FACTOR_MAX = 10
 NOTABLE_RATIO = 0.01  # of what it covered when truthful
-WORST = 5
+WORST = 5  # shown; those whose gain is not a kill avoided come first
+REASONS = 12  # shown of each life
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One life of a host, seen every GRID_S: what one guest covers and lacks, whether another is short.
 
-    reasons: of the decisions on that guest, with their times.
+    oom_kills: of its own programs. reasons: of the decisions on that guest, with their times.
     """
 
     covered_kib: Sequence[int]
     lacked_kib: Sequence[int]
     others_short: Sequence[bool]
     others_unmet_kib_s: float
+    oom_kills: int
     reasons: Sequence[str]
     violations: Sequence[Violation]
 
@@ -43,7 +45,8 @@ class Run:
 class Gain:
     """What a lie brought. Integrals in KiB·s; short_s: how long others were short in the host with the lie.
 
-    lacked_kib_s: what it lacked when truthful, over the same seconds: nobody gains more.
+    lacked_kib_s: what it lacked when truthful, over the same seconds: nobody gains more. is_killed: whether the OOM
+    killer took a program of it in either life; from then on its demand, which nobody hears of any more, is uncovered.
     """
 
     seed: int
@@ -55,6 +58,7 @@ class Gain:
     own_gain_kib_s: float
     others_lost_kib_s: float
     short_s: float
+    is_killed: bool
     reasons: Sequence[str] = ()
     truthful_reasons: Sequence[str] = ()
     violations: Sequence[str] = ()
@@ -71,7 +75,7 @@ def evaluate(options: Options) -> Figures:
     told = [gain for gain in gains if gain.factor > 1]
     contended = [gain for gain in told if gain.short_s > 0]
     winners = [gain for gain in contended if gain.gain_kib_s > 0]
-    worst = sorted(winners, key=lambda gain: -gain.gain_kib_s)[:WORST]
+    worst = sorted(winners, key=lambda gain: (gain.is_killed, -gain.gain_kib_s))[:WORST]
     by_factor = [
         _row(f"k = {factor}", [gain for gain in contended if gain.factor == factor])
         for factor in range(2, FACTOR_MAX + 1)
@@ -79,6 +83,7 @@ def evaluate(options: Options) -> Figures:
     notes = [
         f"{len(gains)} hosts, {len(gains) - len(told)} of them controls (k = 1); others short in {len(contended)}",
         f"notable: more than {NOTABLE_RATIO:.0%} of what it covered when truthful, over the same seconds",
+        "killed: its program fell to the OOM killer, truthful or lying; what it demands is lost on it from then on",
         "could_gain: it lacked something itself when truthful, over the same seconds",
         "others_lost: what the other guests left uncovered beyond what they did when all were truthful",
     ]
@@ -87,19 +92,37 @@ def evaluate(options: Options) -> Figures:
             f"seed {gain.seed}, k = {gain.factor}, {gain.guests} guests: gains {gain.gain_kib_s:.0f} KiB s in "
             f"{gain.short_s:g} s ({gain.ratio:.1%})"
         )
-        notes += [f"    lying:    {reason}" for reason in gain.reasons]
-        notes += [f"    truthful: {reason}" for reason in gain.truthful_reasons]
+        notes += [f"    lying:    {reason}" for reason in gain.reasons[:REASONS]]
+        notes += [f"    truthful: {reason}" for reason in gain.truthful_reasons[:REASONS]]
     return Figures(
         tables=[
-            Table(name="gains", columns=COLUMNS, rows=[*by_factor, _row("all", contended)]),
+            Table(
+                name="gains",
+                columns=COLUMNS,
+                rows=[
+                    *by_factor,
+                    _row("all", contended),
+                    _row("all, not killed", [gain for gain in contended if not gain.is_killed]),
+                ],
+            ),
             Table(
                 name="worst",
-                columns=("seed", "factor", "guests", "gain_kib_s", "gain_ratio", "short_s", "others_lost_kib_s"),
+                columns=(
+                    "seed",
+                    "factor",
+                    "guests",
+                    "killed",
+                    "gain_kib_s",
+                    "gain_ratio",
+                    "short_s",
+                    "others_lost_kib_s",
+                ),
                 rows=[
                     [
                         gain.seed,
                         gain.factor,
                         gain.guests,
+                        gain.is_killed,
                         round(gain.gain_kib_s),
                         rounded(gain.ratio),
                         gain.short_s,
@@ -117,6 +140,7 @@ def evaluate(options: Options) -> Figures:
 COLUMNS = (
     "lie",
     "hosts",
+    "killed",
     "could_gain",
     "gaining",
     "gaining_notably",
@@ -138,6 +162,7 @@ def _row(name: str, gains: Sequence[Gain]) -> list[Cell]:
     return [
         name,
         len(gains),
+        sum(gain.is_killed for gain in gains),
         sum(gain.lacked_kib_s > 0 for gain in gains),
         sum(gain.gain_kib_s > 0 for gain in gains),
         sum(ratio > NOTABLE_RATIO for ratio in ratios),
@@ -176,6 +201,7 @@ def play_lie(seed: int) -> Gain:
         own_gain_kib_s=own_kib_s[1] - own_kib_s[0],
         others_lost_kib_s=lying.others_unmet_kib_s - truthful.others_unmet_kib_s,
         short_s=sum(lying.others_short) * GRID_S,
+        is_killed=truthful.oom_kills + lying.oom_kills > 0,
         reasons=lying.reasons,
         truthful_reasons=truthful.reasons,
         violations=[f"seed {seed}, k = {factor}: {each}" for each in (*truthful.violations, *lying.violations)],
@@ -225,6 +251,7 @@ def live(seed: int, factor: int) -> Run:
         lacked_kib=lacked_kib,
         others_short=others_short,
         others_unmet_kib_s=unmet_kib_s,
+        oom_kills=world.guests[liar].kernel.oom_kills_total,
         reasons=reasons,
         violations=world.inspector.violations,
     )

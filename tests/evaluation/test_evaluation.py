@@ -21,8 +21,9 @@ SMALL = ("desktop", "leak", "liar", "start-storm", "stuck")
 TINY_S = 60.0
 # In steps of time everybody moves late; what the oracle leaves by moving at the step's end, a rival may have by luck.
 GRAIN_KIB_S = 4096
-# It reckons with memory that stuck guests will never give, and hands out in domids' order what there is instead.
-ORACLE_ERRS_ON = ("stuck",)
+# It reckons with memory that stuck guests will never give, and hands out in domids' order what there is instead; and it
+# leaves for a start what the guest will have, but a start asks for a MiB more.
+ORACLE_ERRS_ON = ("start-storm", "stuck")
 
 
 def a_trace(folder: Path) -> Path:
@@ -103,7 +104,7 @@ def test_a_guest_that_reports_its_need_gains_nothing() -> None:
 def test_a_liar_covers_no_more_of_its_need_while_others_are_short(seed: int) -> None:
     gain = play_lie(seed)
     assert gain.factor > 1
-    assert gain.ratio <= 0.01
+    assert gain.is_killed or gain.ratio <= 0.01
 
 
 def test_given_its_memory_a_storming_guest_is_well_again_under_ours() -> None:
