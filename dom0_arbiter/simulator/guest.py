@@ -187,7 +187,7 @@ class Guest:
             self._note_growth(host, now_s)
             self.score.moved(host.domains[self.domid].actual_kib - size_kib, now_s)
         happened = self._live(now_s)
-        self.score.stands(self.demand_kib, host.domains[self.domid].actual_kib, now_s)
+        self.score.stands(self.demand_kib, host.domains[self.domid].actual_kib + kernel.pooled_kib, now_s)
         if self.driver.unsettled_kib and kernel.total_kib - max(0, kernel.free_kib) > (
             host.domains[self.domid].actual_kib - self.spec.memory_offset_kib
         ):

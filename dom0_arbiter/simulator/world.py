@@ -3,7 +3,6 @@
 Deterministic: the same specs, seed and calls give the same world. Nothing here reads a clock.
 """
 
-from math import sqrt
 from random import Random
 
 from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
@@ -11,6 +10,7 @@ from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator.agent import measure, overstate
 from dom0_arbiter.simulator.arbiter import Arbiter, Turn
 from dom0_arbiter.simulator.directory import Directory, Entry
+from dom0_arbiter.simulator.dom0_cache import cache_in_dom0
 from dom0_arbiter.simulator.guest import Guest, GuestSpec
 from dom0_arbiter.simulator.host import Allotment, Host
 from dom0_arbiter.simulator.inspector import Inspector
@@ -59,7 +59,7 @@ class World:
         self.now_s += dt_s
         if self.settings.surplus == "dom0" and self.now_s >= self._dom0_at_s:
             self._dom0_at_s = self.now_s + DOM0_EVERY_S
-            self._cache_in_dom0()
+            cache_in_dom0(self)
         self.awaited_kib_s += self._starting_kib * dt_s
         for domid, guest in list(self.guests.items()):
             if guest.wake_s <= self.now_s:
@@ -221,31 +221,6 @@ class World:
         """The guest's own root sets what its balloon is after, Xen's view."""
         self.guests[domid].aim(min(kib - kib % PAGE_KIB, self.guests[domid].spec.static_max_kib), self.now_s)
 
-    def force(self, domid: int, size_kib: int) -> None:
-        """Give a domain a size at once: what is free, or what it can give without swapping. For the clairvoyant.
-
-        What no foresight can move stays: a dead balloon, and what is beyond a guest's own limits.
-        """
-        guest, allotment = self.guests[domid], self.host.domains[domid]
-        character = guest.spec.character
-        if character.dead or allotment.is_paused or allotment.is_shut_down:
-            return
-        size_kib = max(size_kib, min(character.never_below_kib, allotment.actual_kib))
-        if character.never_above_kib is not None:
-            size_kib = min(size_kib, max(character.never_above_kib, allotment.actual_kib))
-        guest.stir(self.now_s)
-        size_kib -= size_kib % PAGE_KIB
-        allotment.maxmem_kib = max(size_kib, allotment.actual_kib)
-        before_kib = allotment.actual_kib
-        if size_kib > before_kib:
-            guest.kernel.total_kib += self.host.populate(domid, size_kib - before_kib)
-        else:
-            self.host.release(domid, guest.kernel.release(before_kib - size_kib, 0.0))
-        allotment.maxmem_kib = allotment.actual_kib
-        guest.driver.aim_kib = allotment.actual_kib
-        guest.score.moved(allotment.actual_kib - before_kib, self.now_s)
-        guest.score.stands(guest.demand_kib, allotment.actual_kib, self.now_s)
-
     # Inside
 
     def scene(self) -> Scene:
@@ -259,19 +234,6 @@ class World:
             read_target_kib=self._read_target_kib,
             state=self.arbiter.state,
         )
-
-    def _cache_in_dom0(self) -> None:
-        """What nobody is given is dom0's page cache, which the guests' disks are served through.
-
-        It sees what guests miss, and keeps of that, whosever it is, what was read last: of a missing set of M KiB, all
-        guests' together, a cache of D KiB serves sqrt(D / M), as a guest's own would.
-        """
-        pool_kib = 0 if self.arbiter is None else self.arbiter.state.pool_kib
-        cache_kib = max(0, self.host.free_kib - self.settings.slack_kib - pool_kib)
-        kernels = [guest.kernel for guest in self.guests.values()]
-        missing_kib = sum(max(0, guest.wants_cache_kib - guest.kernel.cache_kib) for guest in self.guests.values())
-        for kernel in kernels:
-            kernel.dom0_hit_ratio = min(1.0, sqrt(cache_kib / missing_kib)) if missing_kib else 0.0
 
     def _read_target_kib(self, domid: int) -> int:
         return self.directory.entries[domid].target_kib

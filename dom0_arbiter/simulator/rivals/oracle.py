@@ -6,10 +6,14 @@ demand uncovered, for the sum of what is lacking is least whenever nobody holds 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dom0_arbiter.simulator.rivals.rival import Rival
 from dom0_arbiter.simulator.rivals.rounds import PAGE_KIB, whole_pages
 from dom0_arbiter.simulator.rivals.shares import fill
+
+if TYPE_CHECKING:
+    from dom0_arbiter.simulator.world import World
 
 AHEAD_S = 1.0
 
@@ -44,8 +48,30 @@ def sizes_kib(wishes: Mapping[int, Wish], total_kib: int, awaited_kib: int) -> d
     return sizes
 
 
+def is_fixed(world: "World", domid: int) -> bool:
+    """Whether no foresight can move a domain's memory: it is paused, suspended, or has no balloon."""
+    allotment = world.host.domains[domid]
+    return allotment.is_paused or allotment.is_shut_down or world.guests[domid].spec.character.dead
+
+
+def force(world: "World", domid: int, size_kib: int) -> None:
+    """Give a domain a size at once: as far as memory is free, and as it can give without swapping."""
+    guest, host, now_s = world.guests[domid], world.host, world.now_s
+    allotment = host.domains[domid]
+    before_kib = allotment.actual_kib
+    guest.stir(now_s)
+    allotment.maxmem_kib = max(size_kib, before_kib)
+    if size_kib > before_kib:
+        guest.kernel.total_kib += host.populate(domid, size_kib - before_kib)
+    else:
+        host.release(domid, guest.kernel.release(before_kib - size_kib, 0.0))
+    allotment.maxmem_kib = guest.driver.aim_kib = allotment.actual_kib
+    guest.score.moved(allotment.actual_kib - before_kib, now_s)
+    guest.score.stands(guest.demand_kib, allotment.actual_kib, now_s)
+
+
 class Oracle(Rival):
-    """Acts at every step; domains that are paused or suspended keep what they have."""
+    """Acts at every step; domains that nothing can move keep what they have."""
 
     name = "oracle"
 
@@ -53,11 +79,7 @@ class Oracle(Rival):
         """Shrink whoever has too much, then grow the others."""
         world, host = self.world, self.world.host
         self.due_s = world.now_s + AHEAD_S
-        wishes = {
-            domid: self._wish(domid)
-            for domid in world.guests
-            if not (host.domains[domid].is_paused or host.domains[domid].is_shut_down)
-        }
+        wishes = {domid: self._wish(domid) for domid in world.guests if not is_fixed(world, domid)}
         held_kib = sum(host.domains[domid].actual_kib for domid in wishes)
         sizes = sizes_kib(wishes, max(0, held_kib + host.free_kib - world.settings.slack_kib), world.awaited_kib)
         shrinking_first = sorted(sizes.items(), key=lambda each: each[1] >= host.domains[each[0]].actual_kib)
@@ -65,14 +87,18 @@ class Oracle(Rival):
             actual_kib = host.domains[domid].actual_kib
             size_kib = min(kib, actual_kib + max(0, host.free_kib - world.settings.slack_kib))
             if size_kib != actual_kib:
-                world.force(domid, size_kib)
+                force(world, domid, size_kib)
 
     def _wish(self, domid: int) -> Wish:
         world, now_s = self.world, self.world.now_s
         guest, ceiling_kib = world.guests[domid], world.ceiling_kib(domid)
         spec = guest.spec
         soon_s = min(spec.need.steady_until_s(now_s), now_s + AHEAD_S)
-        now_kib = min(whole_pages(guest.demand_kib + PAGE_KIB - 1), ceiling_kib)
+        character, actual_kib = spec.character, world.host.domains[domid].actual_kib
+        if character.never_above_kib is not None:
+            ceiling_kib = min(ceiling_kib, max(character.never_above_kib, actual_kib))
+        least_kib = min(character.never_below_kib, actual_kib)
+        now_kib = max(least_kib, min(whole_pages(guest.demand_kib + PAGE_KIB - 1), ceiling_kib))
         soon_kib = min(max(now_kib, whole_pages(spec.need.at(soon_s))), ceiling_kib)
         cached_kib = min(soon_kib + whole_pages(max(0, spec.cache.at(now_s))), ceiling_kib)
         return Wish(

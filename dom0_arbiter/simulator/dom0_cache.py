@@ -1,0 +1,21 @@
+"""Dom0's page cache, which the guests' disks are served through."""
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dom0_arbiter.simulator.world import World
+
+
+def cache_in_dom0(world: "World") -> None:
+    """Let what nobody is given serve what guests miss.
+
+    It keeps of that, whosever it is, what was read last: of a missing set of M KiB, all guests' together, a cache of
+    D KiB serves sqrt(D / M), as a guest's own would.
+    """
+    pool_kib = 0 if world.arbiter is None else world.arbiter.state.pool_kib
+    cache_kib = max(0, world.host.free_kib - world.settings.slack_kib - pool_kib)
+    guests = list(world.guests.values())
+    missing_kib = sum(max(0, guest.wants_cache_kib - guest.kernel.cache_kib) for guest in guests)
+    for guest in guests:
+        guest.kernel.dom0_hit_ratio = min(1.0, sqrt(cache_kib / missing_kib)) if missing_kib else 0.0
