@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dom0_arbiter.simulator.scenario import POLICIES, ScenarioError
 from protocol import __version__
-from tests.evaluation import compare, day, estimators, liars, recover, surplus
+from tests.evaluation import compare, day, estimators, grants, liars, recover, surplus
 from tests.evaluation.figures import Figures, Options
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "docs" / "scenarios"
@@ -19,6 +19,7 @@ EVALUATIONS: Mapping[str, Callable[[Options], Figures]] = {
     "liars": liars.evaluate,
     "recover": recover.evaluate,
     "surplus": surplus.evaluate,
+    "grants": grants.evaluate,
     "day": day.evaluate,
 }
 
