@@ -142,6 +142,14 @@ def show(result: dict[str, Any]) -> None:
             print(f"         the program survived {scenario['survived_total']} of {len(scenario['runs'])} runs")
         if scenario["fastest_survived_mib_s"] is not None:
             print(f"         fastest pace that survived every run: {scenario['fastest_survived_mib_s']:g} MiB/s")
+        for run in scenario["runs"]:
+            if run["recovery"]:
+                print("         " + ", ".join(f"{key} {value}" for key, value in run["recovery"].items()))
+            for one in run["estimates"]:
+                print(
+                    f"         {one['at']:<11}  {one['estimator']:<18}  {one['estimate_kib'] / 1024:6.1f} MiB of "
+                    f"{one['truth_kib'] / 1024:.1f}: {one['error_kib'] / 1024:+.1f}, ratio {one['ratio']:.3f}"
+                )
         for failure in scenario["failures"]:
             print(f"         {failure}")
         for spoiled in scenario["spoiled"]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.xenlab.catalogue import Scenario
+from tests.xenlab.catalogue import BY_NAME, Scenario
 from tests.xenlab.images import Images
 from tests.xenlab.machine import Outcome, command, run_machine
 
@@ -21,7 +21,6 @@ RETRIES_MAX = 2
 # More would save the minute that a boot takes, and leave one lane idle at the end.
 RUNS_PER_BOOT_MAX = 8
 BOOT_LIMIT_S = 400.0
-RUN_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +147,16 @@ class Runner:
         shutil.copyfile(Path(__file__).with_name("dom0.sh"), shared / "dom0.sh")
         work = [{"scenario": one.scenario, "variant": one.variant, "number": one.number} for one in boot.work]
         (shared / "plan.json").write_text(json.dumps({"commands": self._commands, "work": work}))
+        swap, swap_mib = None, boot.scenario.shape.swap_disk_mib
+        if swap_mib:
+            swap = folder / "swap"
+            with swap.open("wb") as disk:
+                disk.truncate(swap_mib << 20)
         self._say(f"boot {boot.name}: {len(work)} runs")
         outcome = run_machine(
-            command(self._images, self._app, shared, boot.scenario.shape),
+            command(self._images, self._app, shared, boot.scenario.shape, swap),
             folder / "console.log",
-            limit_s=BOOT_LIMIT_S + RUN_LIMIT_S * len(work),
+            limit_s=BOOT_LIMIT_S + sum(BY_NAME[one.scenario].run_limit_s for one in boot.work),
             stop=self._stop,
         )
         records = read_records(shared / "records.jsonl")

@@ -13,7 +13,13 @@ FREE_TOLERANCE_MIB = 16
 # B together) and this much free: the least that a growth may bring each guest is 1 MiB, so that much may lie about.
 MARGIN_MIB = 1
 FREE_AT_START_MIB = 3
-OTHERS = "others act"  # the mark that a scenario leaves when it plays the operator
+# Marks that scenarios leave, for those who judge them.
+OTHERS = "others act"  # a scenario plays the operator
+STORM = "storm"
+HANDED_BACK = "handed back"
+WATCHED = "watched"
+COMFORTABLE = "comfortable"
+SHORT_BY_RATIO = 0.05  # a program that takes so much longer than at best is short of memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class HostShape:
     managed_mib: int  # the managed guests' memory and Xen's free memory together, slack included
     guest_type: str = "pv"
     zram_mib: int = 0  # swap in each managed guest
+    swap_disk_mib: int = 0  # swap on a disk of its own, in the third managed guest
     weights: tuple[int, int, int] = (256, 256, 256)
     surplus: str = "spread"
     dom0_cpu_weight: int = 256  # Xen's default
@@ -41,6 +48,7 @@ class Scenario:
     ci_runs: int = 1
     gating: bool = True
     default: bool = True  # played when nothing is named
+    run_limit_s: float = 300.0  # of one run, before its machine is given up
 
 
 SMALL = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB)
@@ -58,6 +66,12 @@ CONTENDED = HostShape(
 # Where domains leave and come back, what they leave is kept for them: reservations are for those who ask for them.
 KEPT_FREE = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, surplus="keep-free")
 SMALL_PVH = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, guest_type="pvh")
+STORMY = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, zram_mib=512)
+STORMY_DISK = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, swap_disk_mib=512)
+# What an operator gives and takes comes from Xen's free memory.
+ROOMY = HostShape(
+    guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, zram_mib=512, surplus="keep-free"
+)
 # From a pace that leaves the arbiter a second for each 10 MiB to more than an emulated guest can touch (MiB/s).
 SWEPT_MIB_S = ("10", "20", "30", "40", "50")
 
@@ -76,5 +90,8 @@ SCENARIOS = (
     Scenario(
         name="rate-sweep", shape=SMALL, boot="sweep", variants=SWEPT_MIB_S, ci_runs=10, gating=False, default=False
     ),
+    Scenario(name="recover", shape=STORMY, boot="storm", gating=False, default=False),
+    Scenario(name="recover-disk", shape=STORMY_DISK, boot="storm-disk", gating=False, default=False),
+    Scenario(name="estimators", shape=ROOMY, boot="bisection", gating=False, default=False, run_limit_s=1500.0),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -4,7 +4,11 @@
 shows at least 4 MiB less available than the one before the touch. The *target write* is the first after the first
 touch that raises the spiker's target by 16 MiB or more; what answers *urgency* is the first after it that raises the
 target at all. The *last page* is when the spiker first had the most it had before it let go. *Settled* is when the
-spiker is back at what it may hold at T0 and Xen's free memory within its limit, and both stay so.
+spiker is back at what it may hold at T0 and Xen's free memory within its limit, and both stay so. *At rest* is when
+the last managed guest came within 16 MiB of what it has 10 s after the release, *grown* when the spiker came as near
+to its most: these hold whatever size the policy leaves a guest that has had a spike. *Unhindered* is the pace at which
+the program touches, on a CPU that it shares, until its guest first has less available than is urgent. A *round* is the
+median time between two decisions to write targets, while the program touches.
 """
 
 import statistics
@@ -17,6 +21,8 @@ from tests.xenlab.timeline import REPORT, TARGET, Program, Timeline
 REPORT_SHOWS_KIB = 4 * 1024
 TARGET_RAISED_KIB = 16 * 1024
 BALLOON_STRETCH_KIB = 16 * 1024
+NEAR_KIB = 16 * 1024
+ONE_ROUND_S = 0.25  # writes of one decision follow each other within this
 PAGE_SEEN_KIB = 64  # less than this is not the balloon: PVH guests waver by 16 pages
 FREE_JUDGED_AFTER_S = 10.0
 
@@ -49,6 +55,11 @@ class Figures:
     touch_mib_s: float | None = None
     control_touch_mib_s: float | None = None  # how fast the program touches where the memory is there
     balloon_mib_s: float | None = None
+    balloon_down_mib_s: float | None = None
+    touch_to_grown_s: float | None = None
+    release_at_rest_s: float | None = None
+    unhindered_mib_s: float | None = None
+    write_round_s: float | None = None
 
 
 def compute_figures(timeline: Timeline, limits: Limits) -> Figures:
@@ -87,6 +98,11 @@ def compute_figures(timeline: Timeline, limits: Limits) -> Figures:
         touch_mib_s=_rounded(spiker.touched_kib / 1024 / run_s) if run_s else None,
         control_touch_mib_s=_rounded(control.touched_kib / 1024 / control_run_s) if control and control_run_s else None,
         balloon_mib_s=_balloon_mib_s(sizes),
+        balloon_down_mib_s=_balloon_down_mib_s(timeline, touch_s),
+        touch_to_grown_s=_since(touch_s, next((at_s for at_s, kib in sizes if kib >= most_kib - NEAR_KIB), None)),
+        release_at_rest_s=_at_rest_s(timeline, release_s),
+        unhindered_mib_s=_unhindered_mib_s(spiker, crossed_s),
+        write_round_s=_write_round_s(timeline, touch_s, spiker.last_s or release_s),
     )
 
 
@@ -203,3 +219,46 @@ def _balloon_mib_s(sizes: list[tuple[float, int]]) -> float | None:
         if grown_kib >= BALLOON_STRETCH_KIB and took_s > 0:
             best = max(best or 0.0, grown_kib / 1024 / took_s)
     return _rounded(best)
+
+
+def _balloon_down_mib_s(timeline: Timeline, from_s: float) -> float | None:
+    """The fastest shrink of any managed guest over at least 16 MiB."""
+    rates = [
+        rate
+        for domid in timeline.managed
+        if (rate := _balloon_mib_s([(at_s, -kib) for at_s, kib in timeline.sizes(domid, from_s=from_s)])) is not None
+    ]
+    return max(rates, default=None)
+
+
+def _at_rest_s(timeline: Timeline, release_s: float) -> float | None:
+    judged_s = release_s + FREE_JUDGED_AFTER_S
+    if not timeline.samples or timeline.samples[-1].at_s < judged_s:
+        return None
+    last_s = release_s
+    for domid in timeline.managed:
+        sizes = timeline.sizes(domid, from_s=release_s, until_s=judged_s)
+        for index, (_, kib) in enumerate(sizes[:-1]):
+            if abs(kib - sizes[-1][1]) > NEAR_KIB:
+                last_s = max(last_s, sizes[index + 1][0])
+    return _since(release_s, last_s)
+
+
+def _unhindered_mib_s(spiker: Program, crossed_s: float | None) -> float | None:
+    until_s = spiker.last_s if crossed_s is None else crossed_s
+    before = [one for one in spiker.milestones if until_s is not None and one.at_s <= until_s]
+    if len(before) < 2 or before[-1].at_s <= before[0].at_s:
+        return None
+    return _rounded((before[-1].touched_kib - before[0].touched_kib) / 1024 / (before[-1].at_s - before[0].at_s))
+
+
+def _write_round_s(timeline: Timeline, from_s: float, until_s: float) -> float | None:
+    rounds: list[float] = []
+    last_s = float("-inf")
+    for write in timeline.writes:
+        if write.key == TARGET and from_s <= write.at_s <= until_s:
+            if write.at_s - last_s > ONE_ROUND_S:
+                rounds.append(write.at_s)
+            last_s = write.at_s
+    gaps_s = [later - earlier for earlier, later in pairwise(rounds)]
+    return _rounded(statistics.median(gaps_s)) if gaps_s else None

@@ -39,8 +39,8 @@ def machine_mib(shape: HostShape) -> int:
     return DOM0_MIB + shape.managed_mib + shape.static_max_mib + OVERHEAD_MIB
 
 
-def command(images: Images, app: Path, shared: Path, shape: HostShape) -> list[str]:
-    """QEMU's command line: one pCPU, emulated."""
+def command(images: Images, app: Path, shared: Path, shape: HostShape, swap: Path | None = None) -> list[str]:
+    """QEMU's command line: one pCPU, emulated. `swap`: a file that becomes a disk to swap to."""
     memory_mib = machine_mib(shape)
     xen = f"com1=115200 console=com1 loglvl=warning xpti=no spec-ctrl=no dom0_mem={DOM0_MIB}M,max:{memory_mib}M"
     kernel = f"{images.kernel} console=hvc0 quiet panic=1 mitigations=off"
@@ -51,6 +51,7 @@ def command(images: Images, app: Path, shared: Path, shape: HostShape) -> list[s
         *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"),
         *("-kernel", str(images.xen), "-append", xen, "-initrd", f"{kernel},{images.initramfs}"),
         *("-drive", disk.format(images.root), "-drive", disk.format(app)),
+        *(("-drive", f"file={swap},format=raw,if=virtio,cache=unsafe") if swap is not None else ()),
         *("-virtfs", f"local,path={shared},mount_tag=lab,security_model=none,multidevs=remap"),
     ]
 

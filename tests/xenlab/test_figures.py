@@ -69,6 +69,24 @@ def test_the_balloons_rate_is_that_of_its_fastest_stretch() -> None:
     assert figures(made_spike(samples=samples)).balloon_mib_s == pytest.approx(80.0)
 
 
+def test_the_rate_downwards_is_that_of_the_fastest_donor() -> None:
+    sizes = [(101.5, 256.0, 256.0), (102.0, 236.0, 226.0), (102.5, 216.0, 196.0), (103.5, 216.0, 195.0)]
+    samples = [sample(at_s, 67, (one, 257), (other, 257), (256, 500)) for at_s, one, other in sizes]
+    assert figures(made_spike(samples=samples)).balloon_down_mib_s == pytest.approx(60.0)
+
+
+def test_the_unhindered_pace_ends_where_memory_is_urgently_short() -> None:
+    touched = [[101.0 + s, s * 20 * MIB, (160 - s * 20) * MIB] for s in range(7)]
+    slowed = [*touched, [120.0, 300 * MIB, 20 * MIB]]
+    spiker = program("spiker", first_s=101.0, run_s=19.0, hold_s=12.0, milestones=slowed)
+    assert figures(made_spike(programs=[spiker])).unhindered_mib_s == pytest.approx(20.0)
+
+
+def test_a_round_is_one_decision_however_many_targets_it_writes() -> None:
+    writes = [target(at_s, 256, domid=domid) for at_s in (101.5, 102.1, 103.1) for domid in (1, 2)]
+    assert figures(made_spike(events=writes)).write_round_s == pytest.approx(0.8)
+
+
 def test_settled_means_staying_settled() -> None:
     rest, swollen = [(256.0, 257.0)] * 3, [(200.0, 201.0), (200.0, 201.0), (370.0, 371.0)]
     samples = [
@@ -79,6 +97,16 @@ def test_settled_means_staying_settled() -> None:
     ]
     assert figures(made_spike(samples=samples)).release_settled_s == pytest.approx(7.0)
     assert figures(made_spike(samples=samples[:-1])).release_settled_s is None
+
+
+def test_rest_and_growth_are_within_sixteen_mib_of_where_sizes_end_up() -> None:
+    sizes = [(101.0, 150, 256), (104.0, 150, 450), (108.0, 150, 460), (121.0, 150, 460), (122.0, 200, 350)]
+    sizes += [(123.0, 230, 330), (124.0, 232, 325), (131.1, 232, 320), (140.0, 232, 200)]
+    samples = [sample(at_s, 67, (one, 257), (150, 257), (spiker, 500)) for at_s, one, spiker in sizes]
+    found = figures(made_spike(samples=samples))
+    assert found.touch_to_grown_s == pytest.approx(3.0)
+    assert found.release_at_rest_s == pytest.approx(2.0)
+    assert figures(made_spike(samples=samples[:-2])).release_at_rest_s is None
 
 
 def test_memory_left_free_after_the_release_is_that_of_ten_seconds_later() -> None:

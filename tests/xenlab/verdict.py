@@ -7,8 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from tests.xenlab.catalogue import FREE_TOLERANCE_MIB, SLACK_MIB, SPIKER_AT_START_MIB, Scenario
+from tests.xenlab.estimates import compute_estimates
 from tests.xenlab.figures import Figures, Limits, compute_figures, count_oom_kills, median_figures
 from tests.xenlab.invariants import Violation, find_violations
+from tests.xenlab.recovery import compute_recovery
 from tests.xenlab.shares import compute_shares, judge_shares
 from tests.xenlab.timeline import Timeline
 
@@ -20,6 +22,8 @@ RUN_RATIO_GATE = 6.0
 # both rates told, and not what they ask.
 MAY_LOSE_SPIKER = ("spike-fast", "rate-sweep")
 SWEEP = "rate-sweep"
+# Of the guests' own counters, what describes them at T0.
+MEMINFO = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "cached": "Cached", "anon": "AnonPages"}
 SPIKES = ("spike", "spike-shared", "spike-wide", "spike-fast", "spike-pvh", SWEEP)
 
 
@@ -113,6 +117,8 @@ def _survived(timeline: Timeline) -> bool | None:
 
 
 def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline) -> dict[str, Any]:
+    is_valid = timeline.invalid is None
+    recovery = compute_recovery(timeline) if is_valid else None
     return {
         "valid": timeline.invalid is None,
         "variant": timeline.variant or None,
@@ -120,5 +126,34 @@ def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline)
         "survived": _survived(timeline),
         **asdict(figures),
         "violations": [asdict(one) for one in violations],
-        "shares": [asdict(one) for one in compute_shares(timeline)] if timeline.invalid is None else [],
+        "shares": [asdict(one) for one in compute_shares(timeline)] if is_valid else [],
+        "recovery": None if recovery is None else asdict(recovery),
+        "estimates": [asdict(one) for one in compute_estimates(timeline)] if is_valid else [],
+        "tried": timeline.facts.get("tried", []),
+        "touched": describe_touches(timeline) if is_valid else [],
+        "at_t0": describe_start(timeline) if is_valid else {},
     }
+
+
+def describe_start(timeline: Timeline) -> dict[str, dict[str, int]]:
+    """Each managed guest at T0, for whoever plays the same host elsewhere: Xen's figure, and /proc/meminfo's. KiB."""
+    sample = timeline.sample_at(timeline.t0_s) if timeline.t0_s is not None else None
+    stats = timeline.facts.get("stats_before", {})
+    if sample is None:
+        return {}
+    return {
+        name: {
+            "actual_kib": sample.domains[domid].mem_kib,
+            **{f"{key}_kib": stats[name][word] for key, word in MEMINFO.items() if word in stats[name]},
+        }
+        for name, domid in timeline.domids.items()
+        if domid in sample.domains and name in stats
+    }
+
+
+def describe_touches(timeline: Timeline) -> list[list[float]]:
+    """How far the spiker had touched when, and what its guest had left: [s since its first touch, KiB, KiB]."""
+    spiker = timeline.program("spiker")
+    if spiker is None or spiker.first_s is None:
+        return []
+    return [[round(one.at_s - spiker.first_s, 3), one.touched_kib, one.available_kib] for one in spiker.milestones]

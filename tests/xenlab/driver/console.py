@@ -22,6 +22,7 @@ class Job:
 
     def __init__(self, guest: str, command: str) -> None:
         self.command = command
+        self.parts: list[Answer] = []  # what it said on the way
         self._guest = guest
         self._touched = threading.Event()
         self._done = threading.Event()
@@ -32,6 +33,7 @@ class Job:
         """A line that the guest said of this command."""
         if mark == "+":
             self._touch = answer
+            self.parts.append(answer)
         else:
             self._answer = answer
             self._done.set()

@@ -22,7 +22,9 @@ vcpus=1
 on_crash="destroy"
 disk=[{disks}]
 """
-_DISK = "'script=block-fixed,vdev={vdev},format=raw,access=r,target={target}'"
+_DISK = "'script=block-fixed,vdev={vdev},format=raw,access={access},target={target}'"
+_DISKS = (("xvda", "r", "/dev/vda"), ("xvdb", "r", "/dev/vdb"))
+_SWAP_DISK = ("xvdc", "w", "/dev/vdc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,9 @@ class Skew:
 class Guest:
     """One domain, by name; its domid changes when it is restored or rebooted."""
 
-    def __init__(self, xen: Xen, *, name: str, kind: str, memory_mib: int, maxmem_mib: int) -> None:
+    def __init__(
+        self, xen: Xen, *, name: str, kind: str, memory_mib: int, maxmem_mib: int, has_swap_disk: bool = False
+    ) -> None:
         self.name = name
         self.domids: list[int] = []  # every number it has had, the present one last
         self.skew = Skew(ahead_s=0.0, within_s=0.0)
@@ -44,7 +48,8 @@ class Guest:
         self._console: Console | None = None
         self._jobs: dict[str, Job] = {}  # under way; they outlive a console, for a restored guest has a new one
         disks = [
-            _DISK.format(vdev=vdev, target=target) for vdev, target in (("xvda", "/dev/vda"), ("xvdb", "/dev/vdb"))
+            _DISK.format(vdev=vdev, access=access, target=target)
+            for vdev, access, target in (*_DISKS, *((_SWAP_DISK,) if has_swap_disk else ()))
         ]
         self.configuration = Path(f"/run/{name}.cfg")
         self.configuration.write_text(
@@ -132,6 +137,10 @@ class Guest:
     def add_zram_swap(self, mib: int) -> None:
         """Swap on compressed memory."""
         self.shell(f"modprobe zram && echo {mib}M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0")
+
+    def add_swap_disk(self) -> None:
+        """Swap on its own disk, which goes past dom0's page cache, and to the page cache of whoever emulates it."""
+        self.shell(f"mkswap /dev/{_SWAP_DISK[0]} && swapon /dev/{_SWAP_DISK[0]}")
 
     def _measure_skew(self) -> Skew:
         best: Skew | None = None

@@ -44,6 +44,7 @@ class Lab:
             kind=self.shape.guest_type,
             memory_mib=memory_mib,
             maxmem_mib=self.shape.static_max_mib,
+            has_swap_disk=self.shape.swap_disk_mib > 0 and name == MANAGED[-1],
         )
 
     @property
@@ -61,6 +62,8 @@ class Lab:
         if self.shape.zram_mib:
             for guest in self.guests.values():
                 guest.add_zram_swap(self.shape.zram_mib)
+        if self.shape.swap_disk_mib:
+            self.guests[MANAGED[-1]].add_swap_disk()
         self.settle_ballast()
         self.start_agents(*self.guests.values())
         self.arbiter.start()

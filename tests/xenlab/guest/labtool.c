@@ -3,11 +3,13 @@
  *   labtool serve                          answers commands on its standard input (the console), costs nothing while idle
  *   labtool touch KIND MIB [KEY=VALUE ...] fills memory, holds it, lets go (touch.c)
  *   labtool read FILE MIB                  reads the start of a file, which fills the page cache
+ *   labtool cycle ANON_MIB FILE MIB STEPS PAUSE_MS   works through memory and a file again and again (cycle.c)
+ *   labtool pressure FILE SECONDS EVERY_MS notes how long all programs stalled on memory (pressure.c)
  *   labtool stat                           the guest's own counters
  *   labtool clock                          CLOCK_REALTIME
  *
  * A command to `serve` is "ID VERB ..."; besides the above, "ID sh COMMAND ..." runs a shell command. Each answer is one
- * line "@ID JSON"; `touch` says "@ID+ JSON" as soon as everything is touched. Times are CLOCK_REALTIME in seconds, which
+ * line "@ID JSON"; `touch` says "@ID+ JSON" as soon as everything is touched, `cycle` at each cycle's end. Times are CLOCK_REALTIME in seconds, which
  * PV guests and dom0 both derive from Xen's wall clock.
  */
 #define _GNU_SOURCE
@@ -135,6 +137,10 @@ static int run(int argc, char **argv)
 {
     if (argc > 0 && !strcmp(argv[0], "touch"))
         return touch(argc - 1, argv + 1);
+    if (argc > 0 && !strcmp(argv[0], "cycle"))
+        return cycle(argc - 1, argv + 1);
+    if (argc > 0 && !strcmp(argv[0], "pressure"))
+        return pressure(argc - 1, argv + 1);
     if (argc > 0 && !strcmp(argv[0], "read"))
         return read_file(argc - 1, argv + 1);
     if (argc > 0 && !strcmp(argv[0], "stat"))

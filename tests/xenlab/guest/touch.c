@@ -23,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096L
 #define MILESTONE_PAGES 4096       /* a milestone each 16 MiB */
 #define MILESTONES_MAX 80          /* so that one answer stays below a console line of 4096 bytes */
 #define POPULATE_POLL_NS 20000000L /* while the kernel touches, somebody else has to look: each 20 ms */
@@ -40,7 +39,7 @@ struct progress { /* shared with the parent, so that it survives the toucher */
     struct milestone milestones[MILESTONES_MAX];
 };
 
-static void sleep_until(double at_s)
+void sleep_until(double at_s)
 {
     double left_s = at_s - now_s();
     if (left_s <= 0)
@@ -65,7 +64,7 @@ static void mark(struct progress *progress, int meminfo)
         progress->milestones[progress->count++] = (struct milestone){now_s(), progress->touched_kib, available_kib(meminfo)};
 }
 
-static void fill(char *page, int dense, uint64_t *noise)
+void fill_page(char *page, int dense, uint64_t *noise)
 {
     if (!dense) {
         *(volatile long *)page = 1;
@@ -99,7 +98,7 @@ static void touch_all(struct options o, struct progress *progress, const char *t
     /* Not reserved: Linux refuses a reservation larger than what the guest has now, which its balloon makes small. */
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     int meminfo = open("/proc/meminfo", O_RDONLY);
-    uint64_t noise = 88172645463325252ULL;
+    uint64_t noise = NOISE_SEED;
 
     if (!strcmp(o.kind, "shared"))
         flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -116,7 +115,7 @@ static void touch_all(struct options o, struct progress *progress, const char *t
         _exit(2);
     if (!populate)
         for (size_t page = 0; page < bytes / PAGE; page++) {
-            fill(memory + page * PAGE, o.dense, &noise);
+            fill_page(memory + page * PAGE, o.dense, &noise);
             if ((page + 1) % (MIB / PAGE))
                 continue;
             progress->touched_kib = (page + 1) * (PAGE / 1024);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import Run
-from tests.xenlab.driver.scenarios import contention, faults, lifecycle, spike
+from tests.xenlab.driver.scenarios import contention, estimators, faults, lifecycle, recover, spike
 
 PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "spike": spike.play_spike,
@@ -21,5 +21,8 @@ PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "xenstored-stalled": faults.play_xenstored_stalled,
     "mem-set-by-operator": faults.play_mem_set,
     "save-restore": lifecycle.play_save_restore,
+    "recover": recover.play_recover,
+    "recover-disk": recover.play_recover,
+    "estimators": estimators.play_estimators,
     "reboot": lifecycle.play_reboot,
 }
