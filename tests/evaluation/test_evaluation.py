@@ -21,9 +21,8 @@ SMALL = ("desktop", "leak", "liar", "start-storm", "stuck")
 TINY_S = 60.0
 # In steps of time everybody moves late; what the oracle leaves by moving at the step's end, a rival may have by luck.
 GRAIN_KIB_S = 4096
-# It reckons with memory that stuck guests will never give, and hands out in domids' order what there is instead; and it
-# leaves for a start what the guest will have, but a start asks for a MiB more.
-ORACLE_ERRS_ON = ("start-storm", "stuck")
+# It leaves free for a start what the guest will have; but a start asks for a MiB more, and waits.
+ORACLE_ERRS_ON = ("start-storm",)
 
 
 def a_trace(folder: Path) -> Path:
