@@ -1,0 +1,231 @@
+"""Memory for a start: granted, waited for or refused; kept until it is used; and nobody is shrunk for it twice."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dom0_arbiter.engine import Reservation, ReservationReleased, ReservationRequested
+from dom0_arbiter.policy import Settings, Surplus
+from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
+from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB
+
+MIB = 1024
+SLACK_KIB = 64 * MIB
+STEP_S = 0.05
+ROUNDING_KIB = 2 * MIB  # what MemAvailable and the truth may be apart, for each guest
+
+
+def spec(name: str, *, size: int = 256, need: int | Sequence[tuple[float, int]] = 150, **more: object) -> GuestSpec:
+    """A guest of so many MiB, which needs so many; static-max 1024 MiB."""
+    points = [(0.0, need)] if isinstance(need, int) else need
+    curve = Steps(times_s=[at_s for at_s, _ in points], amounts_kib=[mib * MIB for _, mib in points])
+    return GuestSpec(name=name, static_max_kib=1024 * MIB, actual_kib=size * MIB, need=curve, **more)  # type: ignore[arg-type]
+
+
+def world_of(*specs: GuestSpec, free: int = 0, surplus: Surplus = "spread") -> World:
+    """A host of these guests, the slack, a margin each, and so many free MiB; agents and arbiter have met."""
+    taken_kib = sum(each.actual_kib + MIB for each in specs)
+    policy = Settings(free_pool_kib=0, surplus=surplus)
+    world = World(total_kib=taken_kib + SLACK_KIB + free * MIB, settings=policy)
+    for each in specs:
+        world.start(each)
+    world.start_arbiter()
+    world.run(3)
+    return world
+
+
+def request(world: World, size: int, *, least: int | None = None, name: str = "new") -> None:
+    """MiB."""
+    assert world.arbiter is not None
+    least_kib = (size if least is None else least) * MIB
+    world.arbiter.put(ReservationRequested(name=name, size_kib=size * MIB, min_kib=least_kib))
+
+
+def found(world: World, name: str = "new") -> Reservation:
+    assert world.arbiter is not None
+    reservation: Reservation = world.arbiter.state.reservations[name]
+    return reservation
+
+
+def watch(world: World, for_s: float, holds: Callable[[], bool]) -> None:
+    """Let time pass, and look at every moment of it."""
+    until_s = world.now_s + for_s
+    while world.now_s < until_s:
+        world.step(STEP_S)
+        assert holds(), f"at {world.now_s:.2f} s"
+
+
+def sizes_kib(world: World) -> dict[int, int]:
+    return {domid: allotment.actual_kib for domid, allotment in world.host.domains.items()}
+
+
+def is_within_needs(world: World) -> bool:
+    """Nobody has less than its working set, but for what the kernel's own estimate of that leaves out."""
+    return all(
+        world.host.domains[domid].actual_kib + ROUNDING_KIB >= guest.working_set_kib
+        for domid, guest in world.guests.items()
+    )
+
+
+def test_what_is_free_is_granted_at_once() -> None:
+    world = world_of(spec("a"), spec("b"), free=400, surplus="keep-free")
+    request(world, 200)
+    world.run(0.2)
+    assert (found(world).outcome, found(world).kib) == ("granted", 200 * MIB)
+    assert found(world).decided_s is not None
+
+
+def test_what_obedient_guests_have_to_give_is_waited_for_and_granted() -> None:
+    world = world_of(spec("a", size=500), spec("b", size=500))
+    request(world, 300)
+    world.step(STEP_S)
+    assert (found(world).outcome, found(world).decided_s) == ("waiting", None)
+    watch(world, 5, lambda: is_within_needs(world))
+    assert (found(world).outcome, found(world).kib) == ("granted", 300 * MIB)
+    assert world.host.free_kib >= SLACK_KIB + 300 * MIB
+    assert world.inspector.violations == []
+
+
+def test_a_lack_is_refused_and_what_is_missing_is_named() -> None:
+    world = world_of(spec("a", size=450, need=400), spec("b", size=450, need=400))
+    request(world, 600)
+    world.run(1)
+    assert found(world).outcome == "refused-lack"
+    assert (found(world).kib, list(found(world).blame)) == (0, [])
+    spare_kib = sum(sizes_kib(world).values()) - 2 * 400 * MIB + world.host.free_kib - SLACK_KIB - 2 * MIB
+    assert found(world).missing_kib == pytest.approx(600 * MIB - spare_kib, abs=2 * ROUNDING_KIB)
+
+
+def test_a_refusal_moves_nothing() -> None:
+    world = world_of(spec("a", size=450, need=400), spec("b", size=450, need=400))
+    before = sizes_kib(world)
+    request(world, 600)
+    world.run(10)
+    assert sizes_kib(world) == before
+
+
+def test_a_balloon_that_does_not_move_is_named_and_it_alone() -> None:
+    world = world_of(
+        spec("a", size=400, need=300), spec("dead", size=700, character=Character(dead=True)), spec("c", need=240)
+    )
+    request(world, 400)
+    watch(world, 60, lambda: is_within_needs(world))
+    assert found(world).outcome == "refused-stuck"
+    assert list(found(world).blame) == ["dead"]
+    assert 0 < found(world).missing_kib <= 400 * MIB
+
+
+def test_a_request_that_the_others_can_meet_does_not_fail_for_a_dead_balloon() -> None:
+    world = world_of(spec("a", size=700), spec("dead", size=700, character=Character(dead=True)))
+    request(world, 300)
+    world.run(60)
+    assert found(world).outcome == "granted"
+
+
+def test_what_the_stuck_could_not_mend_is_a_lack() -> None:
+    world = world_of(spec("a", size=400, need=380), spec("dead", size=300, character=Character(dead=True)))
+    request(world, 800)
+    world.run(60)
+    assert found(world).outcome == "refused-lack"
+
+
+def test_every_request_is_decided_in_the_end() -> None:
+    for size in range(50, 1000, 150):
+        world = world_of(spec("a", size=400), spec("slow", size=500, character=Character(moving_s=1.0, stuck_s=20.0)))
+        request(world, size)
+        world.run(90)
+        assert found(world).outcome != "waiting"
+
+
+def test_what_was_granted_stays_there_though_others_burst() -> None:
+    burst = [(0.0, 150), (12.0, 900), (25.0, 150), (30.0, 900)]
+    world = world_of(spec("a", size=500, need=burst), spec("b", size=500, need=burst))
+    request(world, 300)
+    world.run(7)
+    assert found(world).outcome == "granted"
+    watch(world, 40, lambda: world.host.free_kib >= SLACK_KIB + 300 * MIB)
+    assert found(world).kib == 300 * MIB
+    assert [v for v in world.inspector.violations if v.invariant in ("A", "C", "H")] == []
+
+
+def test_a_granted_reservation_is_not_given_to_the_next_one() -> None:
+    world = world_of(spec("a", size=500), spec("b", size=500))
+    request(world, 300, name="first")
+    world.run(5)
+    request(world, 300, name="second")
+    watch(world, 20, lambda: world.host.free_kib >= SLACK_KIB + 300 * MIB)
+    outcomes = (found(world, "first").outcome, found(world, "second").outcome)
+    assert outcomes == ("granted", "granted")
+    assert world.host.free_kib >= SLACK_KIB + 600 * MIB
+
+
+def test_a_domain_of_its_name_takes_it_over_and_nobody_is_shrunk_again() -> None:
+    world = world_of(spec("a", size=600), spec("b", size=600))
+    size_kib = 300 * MIB
+    assert world.arbiter is not None
+    asked_kib = size_kib + LIBXL_EXTRA_KIB
+    world.arbiter.put(ReservationRequested(name="new", size_kib=asked_kib, min_kib=asked_kib))
+    world.run(10)
+    assert found(world).outcome == "granted"
+    before = sizes_kib(world)
+    world.start(spec("new", size=300, need=120))
+    watch(world, 30, lambda: all(sizes_kib(world)[domid] >= kib for domid, kib in before.items()))
+    assert "new" not in world.arbiter.state.reservations
+    assert world.inspector.violations == []
+
+
+def test_a_domain_of_another_name_does_not_take_it_over() -> None:
+    world = world_of(spec("a", size=600), spec("b", size=600), free=300, surplus="keep-free")
+    request(world, 250)
+    world.run(10)
+    world.start(spec("other", size=100))
+    world.run(10)
+    assert (found(world).outcome, found(world).kib) == ("granted", 250 * MIB)
+    assert world.host.free_kib >= SLACK_KIB + 250 * MIB
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_what_is_released_is_given_out_again(is_granted: bool) -> None:
+    world = world_of(spec("a", size=500), spec("b", size=500))
+    before_kib = sum(sizes_kib(world).values())
+    request(world, 300)
+    world.run(10 if is_granted else 0.1)
+    assert found(world).outcome == ("granted" if is_granted else "waiting")
+    assert world.arbiter is not None
+    world.arbiter.put(ReservationReleased(name="new"))
+    world.run(20)
+    assert not world.arbiter.state.reservations
+    assert sum(sizes_kib(world).values()) >= before_kib - 18 * MIB, "what is not worth moving stays free"
+    assert world.inspector.violations == []
+
+
+def test_a_request_asked_again_replaces_the_one_before() -> None:
+    world = world_of(spec("a", size=500), spec("b", size=500))
+    request(world, 300)
+    world.run(5)
+    request(world, 100)
+    world.run(20)
+    assert (found(world).outcome, found(world).kib) == ("granted", 100 * MIB)
+    assert world.host.free_kib < SLACK_KIB + 200 * MIB
+
+
+guests = st.lists(st.tuples(st.integers(150, 600), st.floats(0.2, 1.0)), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(guests, st.integers(20, 1500), st.floats(0.1, 1.0), st.integers(0, 300))
+def test_a_start_never_takes_anybody_below_its_working_set(
+    sizes: list[tuple[int, float]], size: int, least_ratio: float, free: int
+) -> None:
+    specs = [spec(f"g{n}", size=mib, need=max(96, int(mib * ratio * 0.9))) for n, (mib, ratio) in enumerate(sizes)]
+    world = world_of(*specs, free=free)
+    request(world, size, least=max(1, int(size * least_ratio)))
+    watch(world, 15, lambda: is_within_needs(world))
+    reservation = found(world)
+    if reservation.outcome == "granted":
+        assert reservation.min_kib <= reservation.kib <= reservation.size_kib
+        assert world.host.free_kib >= SLACK_KIB + reservation.kib
+    assert sum(guest.kernel.psi_some_us_total for guest in world.guests.values()) == 0
+    assert [violation for violation in world.inspector.violations if violation.invariant != "J"] == []
