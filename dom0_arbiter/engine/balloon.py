@@ -21,7 +21,6 @@ STALLED_S = 2.0
 WAKE_AFTER_S = 0.15
 SLOW_AFTER_S = 5.0
 REST_S = 0.5  # unchanged for this long: the guest's MemTotal belongs to the size that Xen shows
-REBALANCE_AFTER_S = 1.0  # without any new target: memory that nobody lacks can wait for others' needs to show
 COMING_S = 1.0  # what a shrink under way brings within this time is waited for, the rest is asked of others
 PAGE_KIB = 4
 

@@ -4,10 +4,11 @@ A look that shows what the last one showed, before that time, is neither folded,
 it has come of the last full look. That is invariant I, put to use.
 """
 
-from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REBALANCE_AFTER_S, REST_S
+from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S
 from dom0_arbiter.engine.domain import GRANT_S, Domain
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
+from dom0_arbiter.policy import EVEN_S, EVEN_SOON_S
 
 QUIET_AT_MOST_S = 10.0  # a full look costs a settled host little, so seldom; and bounds what a mistake here could cost
 # Changes of demand that are not noteworthy, of a domain that has what it needs, while all others have it too: what they
@@ -68,7 +69,13 @@ def next_due_s(domain: Domain, now_s: float) -> float:
     if balloon is not None:
         stands_s = max(balloon.changed_s, balloon.asked_s)
         moved_s = max(balloon.progressed_s, balloon.asked_s)
-        times_s += (stands_s + REST_S, moved_s + REST_S, balloon.asked_s + REBALANCE_AFTER_S, balloon.retry_s)
+        times_s += (
+            stands_s + REST_S,
+            moved_s + REST_S,
+            balloon.asked_s + EVEN_SOON_S,
+            balloon.asked_s + EVEN_S,
+            balloon.retry_s,
+        )
         if balloon.phase != "resting":
             times_s.append(moved_s + NUDGE_AFTER_S * 2**balloon.nudges)
         if _may_settle(domain):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dom0_arbiter.engine.actions import Plan
-from dom0_arbiter.engine.balloon import PAGE_KIB, REBALANCE_AFTER_S
+from dom0_arbiter.engine.balloon import PAGE_KIB
 from dom0_arbiter.engine.domain import Decision, Domain, party_of
 from dom0_arbiter.engine.events import Event, HostSampled
 from dom0_arbiter.engine.fold import fold
@@ -79,7 +79,8 @@ def _plan(turn: Turn) -> None:
         room,
         coming_kib=coming_kib,
         spread=settings.surplus == "spread",
-        may_rebalance=now_s - asked_s >= REBALANCE_AFTER_S,
+        calm_s=now_s - asked_s,
+        was_evening=turn.state.is_evening,
     )
     for move in planned.moves:
         domain = turn.domains[move.domid]
@@ -94,6 +95,7 @@ def _plan(turn: Turn) -> None:
         pool_kib=room.pool_kib,
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
+        is_evening=planned.is_evening,
         is_short=any(p.is_short for p in parties),
     )
 

@@ -9,13 +9,15 @@ from dom0_arbiter.policy.demand import REACTION_S, Demand, estimate_demand, urge
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
-from dom0_arbiter.policy.plan import MARGIN_KIB, Move, Moves, Room, plan_moves
+from dom0_arbiter.policy.plan import EVEN_S, EVEN_SOON_S, MARGIN_KIB, Move, Moves, Room, plan_moves
 from dom0_arbiter.policy.reserve import Holdout, Outcome, judge_reservation
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import Vessel, fill
 
 __all__ = [
     "ESTIMATORS",
+    "EVEN_S",
+    "EVEN_SOON_S",
     "MARGIN_KIB",
     "REACTION_S",
     "Demand",

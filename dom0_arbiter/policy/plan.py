@@ -15,11 +15,14 @@ MIB = 1024
 MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its target; libxl leaves as much
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
-# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. Comfort is
-# taken from others' surplus when it lacks an eighth of all that is managed; surplus is evened out when a quarter is
-# misplaced.
+# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. While
+# nobody is short, memory is evened out soon where comfort lacks an eighth of all that is managed, or a quarter of it is
+# in the wrong place; for less it must have been quiet for a while. Once begun, it goes on until the rest is not worth
+# it.
+EVEN_SOON_S, EVEN_S = 1.0, 20.0  # since the last target was written
 COMFORT_DIVISOR = 8
 SURPLUS_DIVISOR = 4
+LEAST_DIVISOR = 100
 MOVE_MIN_KIB = 1 * MIB
 
 
@@ -59,20 +62,26 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits."""
+    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits.
+
+    is_evening: surplus is on its way to where it belongs, and more of it will be.
+    """
 
     moves: Sequence[Move]
     shares_kib: dict[int, int]
     floors_missing_kib: int
     is_pressed: bool
+    is_evening: bool
 
 
-def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, may_rebalance: bool) -> Moves:
-    """Decide. `coming_kib` is what shrinks under way will still set free.
+def plan_moves(
+    parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float, was_evening: bool = False
+) -> Moves:
+    """Decide. `coming_kib` is what shrinks under way will still set free, calm_s the time since the last new target.
 
     Short domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
-    lacking. While nobody is short, memory is taken only if enough of it is in the wrong place, and `may_rebalance`:
-    a domain that grows steadily is better served by few steps, each when it becomes short, than by many small ones.
+    lacking. While nobody is short, memory is taken only if enough of it is in the wrong place: a domain that grows
+    steadily is better served by few steps, each when it becomes short, than by many small ones.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
     shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, spread=spread)
@@ -93,6 +102,7 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     free_kib = max(0, room.unpromised_kib)
     chunk_kib = CHUNK_KIB
     is_pressed = any(pressing) or overdrawn_kib > 0 or room.awaited_kib > 0
+    is_evening = False
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
         lacking_kib = sum(wants) + overdrawn_kib + room.awaited_kib - free_kib - coming_kib
@@ -102,11 +112,9 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     else:
         free_kib = max(0, free_kib - room.pool_kib)
         idle_kib = min(sum(wants), free_kib)
-        lacks_kib = sum(min(want, max(0, p.comfort_kib - p.target_kib)) for want, p in zip(wants, parties, strict=True))
-        is_worth_it = may_rebalance and (
-            min(lacks_kib, sum(gives)) >= max(UNASSIGNED_KIB, budget_kib // COMFORT_DIVISOR)
-            or sum(gives) >= max(UNASSIGNED_KIB, budget_kib // SURPLUS_DIVISOR)
-        )
+        is_worth_it = _is_worth_evening(parties, shares, floors, budget_kib, calm_s, was_evening=was_evening)
+        is_worth_it = is_worth_it and sum(gives) >= UNASSIGNED_KIB
+        is_evening = is_worth_it or (was_evening and (calm_s < EVEN_SOON_S or coming_kib > 0))
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
@@ -125,6 +133,31 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
         shares_kib={p.domid: share for p, share in zip(parties, shares, strict=True)},
         floors_missing_kib=max(0, sum(floors) - budget_kib),
         is_pressed=is_pressed,
+        is_evening=is_evening,
+    )
+
+
+def _is_worth_evening(
+    parties: Sequence[Party],
+    shares: Sequence[int],
+    floors: Sequence[int],
+    budget_kib: int,
+    calm_s: float,
+    *,
+    was_evening: bool,
+) -> bool:
+    """Whether so much is in the wrong place, and has been for so long, that moving it is worth its price."""
+    if calm_s < EVEN_SOON_S:
+        return False
+    misplaced_kib = lacks_kib = 0
+    for p, share, floor in zip(parties, shares, floors, strict=True):
+        misplaced_kib += max(0, p.target_kib - max(share, floor))
+        lacks_kib += max(0, min(share, p.comfort_kib) - p.target_kib) if p.may_grow else 0
+    is_long = was_evening or calm_s >= EVEN_S
+    return misplaced_kib >= UNASSIGNED_KIB and (
+        misplaced_kib >= budget_kib // SURPLUS_DIVISOR
+        or min(misplaced_kib, lacks_kib) >= budget_kib // COMFORT_DIVISOR
+        or (is_long and misplaced_kib >= budget_kib // LEAST_DIVISOR)
     )
 
 

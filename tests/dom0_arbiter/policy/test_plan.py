@@ -8,8 +8,8 @@ def room(free: int, *, promised: int = 0, pool: int = 0) -> Room:
     return Room(free_kib=(free + 64) * MIB, promised_kib=promised * MIB, slack_kib=64 * MIB, pool_kib=pool * MIB)
 
 
-def moves_mib(parties: list[Party], at: Room, *, coming: int = 0, may_rebalance: bool = True) -> dict[int, int]:
-    planned = plan_moves(parties, at, coming_kib=coming * MIB, spread=True, may_rebalance=may_rebalance)
+def moves_mib(parties: list[Party], at: Room, *, coming: int = 0, calm_s: float = 5.0) -> dict[int, int]:
+    planned = plan_moves(parties, at, coming_kib=coming * MIB, spread=True, calm_s=calm_s)
     return {move.domid: (move.to_kib - move.from_kib) // MIB for move in planned.moves}
 
 
@@ -78,13 +78,14 @@ def test_a_domain_at_its_limit_is_not_given_more() -> None:
 
 def test_memory_that_nobody_lacks_waits_for_a_quiet_moment() -> None:
     parties = [party(1, target=412, working_set=100), party(2, target=100, working_set=36)]
-    assert moves_mib(parties, room(0), may_rebalance=False) == {}
+    assert moves_mib(parties, room(0), calm_s=0.5) == {}
     assert moves_mib(parties, room(0)) == {1: -156}
 
 
-def test_surplus_stays_where_it_is_until_a_quarter_of_all_is_misplaced() -> None:
+def test_surplus_goes_back_at_leisure_unless_a_quarter_of_all_is_misplaced() -> None:
     parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=92)]
     assert moves_mib(parties, room(0)) == {}
+    assert moves_mib(parties, room(0), calm_s=20.0) == {1: -100}
 
 
 def test_comfort_is_worth_moving_surplus_for_when_it_lacks_an_eighth_of_all() -> None:
