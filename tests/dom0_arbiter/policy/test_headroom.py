@@ -51,18 +51,21 @@ def missed_ratio(past: Past, headroom: int) -> float:
     return missed / (windows + PRIOR_WINDOWS * exp2(-ends_s[-1] / HALF_LIFE_S))
 
 
+@settings(deadline=None)
 @given(pasts.filter(bool))
 def test_no_more_than_one_window_in_a_hundred_brought_more(past: Past) -> None:
     headroom = headroom_kib(growth_of(past), 0, 1.0)
     assert missed_ratio(past, headroom) <= MISSED_RATIO * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(NOISE_KIB + 1, MOST_KIB))
 def test_it_is_at_most_19_percent_too_much(kib: int) -> None:
     headroom = headroom_kib(growth_of([(kib, 1.0)] * 50), 0, 1.0)
     assert kib <= headroom <= RESOLUTION * kib
 
 
+@settings(deadline=None)
 @given(pasts, st.integers(0, 256 * MIB), st.lists(st.floats(0.25, 4.0), min_size=2, max_size=5))
 def test_who_waits_longer_needs_no_less(past: Past, prior_kib: int, reactions_s: list[float]) -> None:
     growth = growth_of(past)
@@ -112,7 +115,7 @@ def test_bursts_of_long_ago_are_forgotten() -> None:
     assert headroom_kib(growth_of([(0, HALF_LIFE_S)] * 2, burst), PRIOR_KIB, 1.0) == 0
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(pasts, st.lists(st.tuples(growths_kib, st.floats(1.0, 7200.0)), min_size=1, max_size=30), st.integers(40, 64))
 def test_after_months_the_weights_are_scaled_down_and_nothing_else_changes(
     past: Past, later: Past, doublings: int

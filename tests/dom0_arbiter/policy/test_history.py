@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dom0_arbiter.policy import ESTIMATORS, History, estimate_demand, observe_report
@@ -125,6 +125,7 @@ UPTIME_MAX_MS = 10**9
 reports = st.builds(at, st.integers(0, 10_000) | st.integers(0, UPTIME_MAX_MS), messages(Report))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(reports, min_size=1, max_size=6), st.booleans())
 def test_whatever_a_guest_reports_no_amount_is_negative_and_nothing_is_raised(said: list[Report], ages: bool) -> None:
     history: History | None = None
@@ -144,6 +145,7 @@ def test_whatever_a_guest_reports_no_amount_is_negative_and_nothing_is_raised(sa
         assert all(getattr(demand, field.name) >= 0 for field in fields(demand))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30_000), st.integers(0, 512), st.booleans(), st.booleans()), max_size=30))
 def test_hidden_need_never_rises_but_under_pressure_of_a_kernel_that_reclaims(
     moments: list[tuple[int, int, bool, bool]],

@@ -1,7 +1,7 @@
 """A probe rises with the evidence at once, and is lowered with patience."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dom0_arbiter.policy.probe import (
@@ -26,6 +26,7 @@ probes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(probes, amounts_kib, st.floats(0.0, 1e6))
 def test_it_rises_at_once_and_evidence_never_lowers_it(probe: Probe, kib: float, later_s: float) -> None:
     raised = raise_probe(probe, kib, probe.evident_s + later_s)
@@ -33,6 +34,7 @@ def test_it_rises_at_once_and_evidence_never_lowers_it(probe: Probe, kib: float,
     assert raised.evident_s == probe.evident_s + later_s
 
 
+@settings(deadline=None)
 @given(probes, st.floats(0.0, 0.99), st.floats(0.0, 1e6))
 def test_within_its_patience_nothing_is_lowered(probe: Probe, part: float, elapsed_s: float) -> None:
     assert lower_probe(probe, elapsed_s, probe.evident_s + part * probe.patience_s) is probe
@@ -44,6 +46,7 @@ def test_then_it_is_halved_each_minute() -> None:
     assert lower_probe(probe, 1000.0, 100.0 + PATIENCE_S + 3 * HALF_LIFE_S).kib == pytest.approx(8 * MIB)
 
 
+@settings(deadline=None)
 @given(st.floats(64 * MIB, 2.0**40), st.lists(st.floats(0.01, 60.0), min_size=1, max_size=20))
 def test_how_often_it_is_looked_at_makes_no_difference(kib: float, spans_s: list[float]) -> None:
     often = once = raise_probe(NOTHING, kib, 0.0)
@@ -81,6 +84,7 @@ def test_less_than_a_mebibyte_is_forgotten() -> None:
     assert lower_probe(probe, 1000.0, PATIENCE_S + HALF_LIFE_S + 1.0) == NOTHING
 
 
+@settings(deadline=None)
 @given(probes, st.floats(0.0, 1e15), st.floats(0.0, 1e15))
 def test_it_never_falls_below_nothing_nor_rises_by_itself(probe: Probe, elapsed_s: float, later_s: float) -> None:
     assert 0.0 <= lower_probe(probe, elapsed_s, probe.evident_s + later_s).kib <= probe.kib

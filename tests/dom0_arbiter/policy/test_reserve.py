@@ -1,6 +1,6 @@
 """A request is granted, waited for, or refused, and a refusal says what is missing or who does not give."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dom0_arbiter.policy import Holdout, judge_reservation
@@ -38,6 +38,7 @@ def requests(draw: st.DrawFn) -> tuple[int, int, int, int, list[Holdout]]:
     return size_kib, min_kib, draw(near), draw(near), draw(holdouts)
 
 
+@settings(deadline=None)
 @given(requests())
 def test_whatever_is_asked_the_verdict_keeps_its_word(request: tuple[int, int, int, int, list[Holdout]]) -> None:
     size_kib, min_kib, possible_kib, unpromised_kib, holdouts = request

@@ -1,7 +1,7 @@
 """What a guest's memory has cost, each figure beside what it comes to by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dom0_arbiter.simulator.score import REVERSAL_KIB, GuestScore
@@ -87,6 +87,7 @@ def test_what_comes_back_after_half_a_minute_is_no_reversal() -> None:
 moves = st.lists(st.tuples(st.floats(0.01, 20), st.integers(-16 * MIB, 16 * MIB).filter(bool)), max_size=30)
 
 
+@settings(deadline=None)
 @given(moves)
 def test_there_are_no_more_reversals_than_turns(spans: list[tuple[float, int]]) -> None:
     score, now_s, turns, was_up = GuestScore(), 0.0, 0, None
@@ -105,6 +106,7 @@ moments = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(moments)
 def test_unmet_and_reactions_are_those_of_the_moments(told: list[tuple[float, int, int]]) -> None:
     score, now_s, unmet_kib_s, short_s = GuestScore(), 0.0, 0.0, 0.0
