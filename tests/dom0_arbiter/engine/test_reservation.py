@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dom0_arbiter.engine import Reservation, ReservationReleased, ReservationRequested
-from dom0_arbiter.policy import Settings, Surplus
+from dom0_arbiter.policy import EVEN_S, Settings, Surplus
 from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB
 
@@ -171,7 +171,7 @@ def test_a_domain_of_its_name_takes_it_over_and_nobody_is_shrunk_again() -> None
     assert found(world).outcome == "granted"
     before = sizes_kib(world)
     world.start(spec("new", size=300, need=120))
-    watch(world, 30, lambda: all(sizes_kib(world)[domid] >= kib for domid, kib in before.items()))
+    watch(world, EVEN_S - 1, lambda: all(sizes_kib(world)[domid] >= kib for domid, kib in before.items()))
     assert "new" not in world.arbiter.state.reservations
     assert world.inspector.violations == []
 
