@@ -1,9 +1,13 @@
-"""Async tests run under trio, each for a minute at most."""
+"""Async tests run under trio, each for a minute at most; a slow machine is no failure of a property."""
 
 import inspect
 
 import pytest
 import trio
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)

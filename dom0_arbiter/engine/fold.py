@@ -125,11 +125,12 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
 
 
 def _host_sampled(turn: Turn, event: HostSampled) -> None:
-    foreign_kib = 0
+    foreign_kib = unknown_kib = 0
     for domid, sample in event.domains.items():
         domain = turn.domains.get(domid)
         if domain is None:
             foreign_kib += max(0, sample.maxmem_kib - sample.actual_kib)
+            unknown_kib += max(sample.maxmem_kib, sample.actual_kib)
         else:
             _domain_sampled(turn, domain, sample)
     for domain in turn.domains.each():
@@ -143,6 +144,7 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
         free_kib=event.free_kib,
         free_at_most_kib=max(event.free_kib, event.free_before_kib or 0),
         foreign_promises_kib=foreign_kib,
+        unknown_kib=unknown_kib,
     )
     turn.sampled = True
 

@@ -3,12 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dom0_arbiter.engine.balloon import SLOW_AFTER_S
+from dom0_arbiter.engine.balloon import PAGE_KIB, SLOW_AFTER_S
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.engine.replace import replace
+from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import Holdout, Outcome, Party, Room, judge_reservation
+from dom0_arbiter.policy import (
+    DONOR_RESERVE_KIB,
+    MARGIN_KIB,
+    MOVE_MIN_KIB,
+    Holdout,
+    Outcome,
+    Party,
+    Room,
+    Verdict,
+    judge_reservation,
+)
 
+# What no report licenses, the margin, and what is not worth a step: a report licenses half of what is left.
+DONOR_KEEPS_KIB = DONOR_RESERVE_KIB + MARGIN_KIB + 2 * MOVE_MIN_KIB
 GIVES_WITHIN_S = 10.0  # without any memory having come free since, those who were to give it do not
 
 
@@ -33,9 +46,14 @@ class Reservation:
     nearer_s: float = 0.0
 
 
-def set_aside_kib(turn: Turn) -> int:
-    """What was granted and is not used yet."""
-    return sum(r.kib for r in turn.state.reservations.values() if r.outcome == "granted")
+def set_aside_kib(state: State) -> int:
+    """What was granted and is not used yet.
+
+    libxl describes a domain in xenstore after it has populated it (libxl_dom.c, libxl_create.c): one that Xen shows and
+    xenstore does not describe is being built, from what was set aside.
+    """
+    granted_kib = sum(r.kib for r in state.reservations.values() if r.outcome == "granted")
+    return max(0, granted_kib - state.unknown_kib)
 
 
 def decide_reservations(turn: Turn, parties: Sequence[Party], room: Room) -> int:
@@ -44,9 +62,7 @@ def decide_reservations(turn: Turn, parties: Sequence[Party], room: Room) -> int
     waiting = [r for r in reservations.values() if r.outcome == "waiting"]
     if not waiting:
         return 0
-    budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
-    burst_kib = min(room.pool_kib, max((p.need_kib - p.working_set_kib for p in parties), default=0))
-    possible_kib = budget_kib - burst_kib - sum(max(p.floor_kib, p.working_set_kib) for p in parties)
+    possible_kib = _possible_kib(parties, room)
     unpromised_kib, awaited_kib = room.unpromised_kib, 0
     for reservation in waiting:
         decided = _decide(turn, reservation, parties, possible_kib, unpromised_kib)
@@ -74,21 +90,39 @@ def _decide(
         unpromised_kib=unpromised_kib,
         holdouts=_holdouts(turn, {p.domid for p in parties}, stands=stands),
     )
-    outcome, blame = verdict.outcome, [turn.domains[domid].name for domid in verdict.blame]
-    missing_kib = verdict.missing_kib
-    if outcome == "waiting" and stands and verdict.kib > 0:
-        outcome, missing_kib = "refused-stuck", max(0, reservation.min_kib - max(0, unpromised_kib))
-        blame = [turn.domains[p.domid].name for p in parties if _owes(turn, p)]
+    if verdict.outcome == "waiting" and stands:
+        verdict = _settle_for(turn, reservation, parties, unpromised_kib)
+    outcome = verdict.outcome
     return replace(
         reservation,
         outcome=outcome,
-        kib=verdict.kib if outcome in ("granted", "waiting") else 0,
-        missing_kib=missing_kib,
-        blame=blame,
+        kib=verdict.kib,
+        missing_kib=verdict.missing_kib,
+        blame=[turn.domains[domid].name for domid in verdict.blame],
         decided_s=None if outcome == "waiting" else now_s,
         nearest_kib=nearest_kib,
         nearer_s=nearer_s,
     )
+
+
+def _possible_kib(parties: Sequence[Party], room: Room) -> int:
+    """What could be set free beside working sets.
+
+    A burst of those who give, the largest seen, must still find memory, and nobody gives its last reserve.
+    """
+    burst_kib = min(room.pool_kib, max((p.need_kib - p.working_set_kib for p in parties), default=0))
+    spares_kib = [p.held_kib - max(p.floor_kib, p.working_set_kib) for p in parties]
+    kept_kib = sum(min(spare, DONOR_KEEPS_KIB) for spare in spares_kib if spare > 0)
+    return room.unpromised_kib + sum(spares_kib) - max(kept_kib, burst_kib)
+
+
+def _settle_for(turn: Turn, reservation: Reservation, parties: Sequence[Party], unpromised_kib: int) -> Verdict:
+    """Nothing more comes free: take what there is, or say who does not give, or that there is no more."""
+    if unpromised_kib >= reservation.min_kib:
+        return Verdict(outcome="granted", kib=min(reservation.size_kib, unpromised_kib - unpromised_kib % PAGE_KIB))
+    missing_kib = reservation.min_kib - max(0, unpromised_kib)
+    blame = [p.domid for p in parties if _owes(turn, p)]
+    return Verdict(outcome="refused-stuck" if blame else "refused-lack", missing_kib=missing_kib, blame=blame)
 
 
 def _owes(turn: Turn, party: Party) -> bool:

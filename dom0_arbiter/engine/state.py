@@ -31,6 +31,7 @@ class State:
     free_kib: int = 0
     free_at_most_kib: int = 0
     foreign_promises_kib: int = 0
+    unknown_kib: int = 0  # what domains hold, or may, that Xen shows and xenstore does not describe yet
     stale: bool = False
     is_moving: bool = False  # some balloon was on its way when the host was last looked at
     is_pressed: bool = False  # somebody is short, or the host of what it promised: what is being given is waited for

@@ -68,10 +68,10 @@ def _plan(turn: Turn) -> None:
         claimed_kib=claimed_kib,
         slack_kib=settings.slack_kib,
         pool_kib=settings.pool_kib(max(0, managed_kib), burst_kib),
-        reserved_kib=set_aside_kib(turn),
+        reserved_kib=set_aside_kib(turn.state),
     )
     awaited_kib = decide_reservations(turn, parties, room)
-    room = replace(room, reserved_kib=set_aside_kib(turn), awaited_kib=awaited_kib)
+    room = replace(room, reserved_kib=set_aside_kib(turn.state), awaited_kib=awaited_kib)
     coming_kib = sum(d.balloon.coming_kib(now_s) for d in turn.domains.each() if d.balloon is not None)
     asked_s = max((d.balloon.asked_s for d in turn.domains.each() if d.balloon is not None), default=now_s)
     planned = plan_moves(

@@ -92,7 +92,7 @@ def _withdraw_promises(turn: Turn) -> None:
             granted_kib = max(balloon.target_kib + domain.grant_kib, balloon.actual_kib) + MARGIN_KIB
             if balloon.maxmem_kib > granted_kib and domain.is_in_hand(turn.now_s):
                 turn.limit(domain, balloon, granted_kib)
-    kept_kib = turn.state.settings.slack_kib + set_aside_kib(turn)
+    kept_kib = turn.state.settings.slack_kib + set_aside_kib(turn.state)
     excess_kib = turn.promised_kib() + kept_kib - turn.state.free_at_most_kib
     if excess_kib <= 0:
         return

@@ -5,20 +5,22 @@ standard library. All amounts are in Xen's view (what Xen accounts to the domain
 """
 
 from dom0_arbiter.policy.allocate import Party, allocate
-from dom0_arbiter.policy.demand import REACTION_S, Demand, estimate_demand, urgent_kib
+from dom0_arbiter.policy.demand import DONOR_RESERVE_KIB, REACTION_S, Demand, estimate_demand, urgent_kib
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
-from dom0_arbiter.policy.plan import EVEN_S, EVEN_SOON_S, MARGIN_KIB, Move, Moves, Room, plan_moves
-from dom0_arbiter.policy.reserve import Holdout, Outcome, judge_reservation
+from dom0_arbiter.policy.plan import EVEN_S, EVEN_SOON_S, MARGIN_KIB, MOVE_MIN_KIB, Move, Moves, Room, plan_moves
+from dom0_arbiter.policy.reserve import Holdout, Outcome, Verdict, judge_reservation
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import Vessel, fill
 
 __all__ = [
+    "DONOR_RESERVE_KIB",
     "ESTIMATORS",
     "EVEN_S",
     "EVEN_SOON_S",
     "MARGIN_KIB",
+    "MOVE_MIN_KIB",
     "REACTION_S",
     "Demand",
     "DomainSettings",
@@ -33,6 +35,7 @@ __all__ = [
     "Room",
     "Settings",
     "Surplus",
+    "Verdict",
     "Vessel",
     "allocate",
     "estimate_demand",

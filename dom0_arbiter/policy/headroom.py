@@ -15,6 +15,7 @@ _PER_DOUBLING = 4  # buckets: what is read off is at most 19 % too much, never t
 _LEAST_KIB = 1024  # growth below this is noise
 _BUCKETS = 1 + _PER_DOUBLING * 20  # up to 1 TiB
 _RESCALE = 2.0**64
+_HALVINGS_MAX = 512.0  # after so many, what was before is forgotten; a guest's clock may leap by any span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Growth:
 
 def observe_growth(growth: Growth, grown_kib: int, span_s: float) -> Growth:
     """Take in that use grew by so much (or fell) in a span of at least a window: in one window of it, at worst."""
-    unit = growth.unit * 2.0 ** (span_s / HALF_LIFE_S)
+    unit = growth.unit * 2.0 ** min(span_s / HALF_LIFE_S, _HALVINGS_MAX)
     weights, total, prior = list(growth.weights), growth.total, growth.prior
     if unit > _RESCALE:
         weights, total, prior, unit = [w / unit for w in weights], total / unit, prior / unit, 1.0
@@ -45,11 +46,12 @@ def headroom_kib(growth: Growth, prior_kib: int, reaction_s: float) -> int:
     seen, prior_bucket = 0.0, _bucket(prior_kib)
     for bucket in range(_BUCKETS - 1, -1, -1):
         seen += growth.weights[bucket]
+        if seen > may_miss:
+            return int(_upper_kib(bucket) * reaction_s / WINDOW_S)
         if bucket == prior_bucket:
             seen += growth.prior
-        if seen > may_miss:
-            kib = prior_kib if bucket == prior_bucket else _upper_kib(bucket)
-            return int(kib * reaction_s / WINDOW_S)
+            if seen > may_miss:
+                return int(prior_kib * reaction_s / WINDOW_S)
     return int(prior_kib * reaction_s / WINDOW_S)
 
 

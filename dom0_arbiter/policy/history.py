@@ -97,12 +97,12 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
     """Pressure of a guest that calls memory available: so much of that it cannot do without after all."""
     now_s = report.uptime_ms / 1000
     faulted = report.swap_in_total - before.swap_in_total + report.refault_anon_total - before.refault_anon_total
+    if hidden.kib > report.available_kib:  # it says so itself now
+        hidden = Probe(kib=report.available_kib, evident_s=hidden.evident_s, patience_s=hidden.patience_s)
     reclaims = report.free_kib <= RECLAIMS_BELOW_RATIO * report.min_free_kib
     if reclaims and (faulted > 0 or stalled_ratio > STALL_RATIO) and report.available_kib > 0:
         missed_kib = max(faulted * PAGE_KIB, int(stalled_ratio * report.total_kib / STALLED_DIVISOR))
         return raise_probe(hidden, min(hidden.kib + missed_kib, report.available_kib), now_s)
-    if hidden.kib > report.available_kib:  # it says so itself now
-        return Probe(kib=report.available_kib, evident_s=hidden.evident_s, patience_s=hidden.patience_s)
     return lower_probe(hidden, elapsed_s, now_s)
 
 

@@ -38,7 +38,7 @@ def judge_reservation(
 ) -> Verdict:
     """Decide on a request for size_kib, or as little as min_kib (1..size_kib).
 
-    possible_kib: what is left of all that is managed beside working sets and a burst; may be negative.
+    possible_kib: what could be set free beside working sets; may be negative.
     unpromised_kib: what of that is free already.
     """
     goal_kib = min(size_kib, possible_kib)

@@ -66,9 +66,13 @@ def unbacked_kib(scene: Scene) -> int:
     return promised_kib(scene) + kept_kib - scene.host.free_kib
 
 
-def set_aside_kib(scene: Scene) -> int:
-    """What was granted to reservations and is not used yet."""
-    return sum(r.kib for r in scene.state.reservations.values() if r.outcome == "granted")
+def set_aside_kib(scene: Scene, *outcomes: str) -> int:
+    """What was granted to reservations and is not used yet; a domain that is being built is using it."""
+    kib = sum(r.kib for r in scene.state.reservations.values() if r.outcome in (outcomes or ("granted",)))
+    built_kib = sum(
+        max(a.actual_kib, a.maxmem_kib) for domid, a in scene.host.domains.items() if domid not in scene.state.domains
+    )
+    return max(0, kib - built_kib)
 
 
 def promised_kib(scene: Scene) -> int:
@@ -223,7 +227,8 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     settings = scene.state.settings
     room_kib = sum(max(0, p.ceiling_kib - actual_kib) for p, actual_kib in zip(parties, actuals, strict=True))
     promises_kib = sum(max(0, a.maxmem_kib - a.actual_kib) for a in scene.host.domains.values())
-    idle_kib = scene.host.free_kib - promises_kib - settings.slack_kib - scene.state.pool_kib - set_aside_kib(scene)
+    idle_kib = scene.host.free_kib - promises_kib - settings.slack_kib - scene.state.pool_kib
+    idle_kib -= set_aside_kib(scene, "granted", "waiting")
     if settings.surplus == "spread" and min(idle_kib, room_kib) > DEADBAND_KIB + MARGIN_KIB * len(parties):
         yield scene.violation("J", None, f"{idle_kib} KiB unassigned, room for {room_kib}")
 

@@ -45,6 +45,7 @@ class Kernel:
     """Mutable; `advance` plays a span of time, `release` and `total_kib` are the balloon driver's side."""
 
     __slots__ = (
+        "_refaulted_kib",
         "agent_killed",
         "anon_kib",
         "cache_kib",
@@ -61,7 +62,6 @@ class Kernel:
         "psi_full_us_total",
         "psi_some_us_total",
         "read_kib",
-        "refaults_total",
         "stalled_s",
         "swap",
         "swap_in_total",
@@ -83,11 +83,12 @@ class Kernel:
         self.pooled_kib = 0  # pages of programs that lie in the pool
         self.evicted_kib = 0  # cache that was dropped, and is a refault if it is read again
         self.read_kib = 0.0  # what programs read of files, from wherever
+        self._refaulted_kib = 0.0
         self.dom0_hit_ratio = 0.0  # of what is missed here, so much lies in dom0's cache
         self.dom0_hit_kib = 0.0
         self.cache_miss_kib = 0.0  # what came from the disk
         self.anon_kib = self.swapped_kib = self.cache_kib = 0
-        self.swap_in_total = self.swap_out_total = self.refaults_total = self.oom_kills_total = 0  # pages; pages; ...
+        self.swap_in_total = self.swap_out_total = self.oom_kills_total = 0  # pages; pages; ...
         self.psi_some_us_total = self.psi_full_us_total = 0
         self.stalled_s = 0.0
         self.deaf_above_kib: int | None = None  # a killed program is not restarted until less than this is wanted
@@ -97,6 +98,11 @@ class Kernel:
     def free_kib(self) -> int:
         """MemFree."""
         return self.total_kib - self.kernel_kib - self.anon_kib - self.cache_kib - self.zram_kib
+
+    @property
+    def refaults_total(self) -> int:
+        """workingset_refault_file, pages."""
+        return int(self._refaulted_kib) // 4
 
     @property
     def zram_kib(self) -> int:
@@ -247,12 +253,12 @@ class Kernel:
             self.cache_kib += room_kib
             refaulted_kib = min(self.evicted_kib, room_kib)
             self.evicted_kib -= refaulted_kib
-            self.refaults_total += refaulted_kib // 4
+            self._refaulted_kib += refaulted_kib
             return
         missed_kib = want_kib / TURNOVER_S * (1.0 - sqrt(self.cache_kib / want_kib)) * dt_s
         if self.pool is not None:
             missed_kib -= self.pool.get_clean(int(missed_kib))
-        self.refaults_total += int(missed_kib) // 4
+        self._refaulted_kib += missed_kib
         dom0_kib = missed_kib * self.dom0_hit_ratio
         self.dom0_hit_kib += dom0_kib
         self.cache_miss_kib += missed_kib - dom0_kib

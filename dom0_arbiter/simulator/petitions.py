@@ -85,7 +85,8 @@ class Held:
     @property
     def awaited_kib(self) -> int:
         """What it waits for."""
-        return self._request.size_kib if self._petition is not None and self._decided_s is None else 0
+        is_waiting = self._petition is not None and self._decided_s is None and not self._is_over
+        return self._request.size_kib if is_waiting else 0
 
     @property
     def next_s(self) -> float:

@@ -95,7 +95,11 @@ def _scenario(file: ScenarioFile, name: str, curves: CurveReader) -> Scenario:
 
 def _settings(table: DomainTable) -> DomainSettings:
     return DomainSettings(
-        weight=table.weight, dynamic_min_kib=table.dynamic_min_kib, dynamic_max_kib=table.dynamic_max_kib
+        weight=table.weight,
+        dynamic_min_kib=table.dynamic_min_kib,
+        dynamic_max_kib=table.dynamic_max_kib,
+        grant_kib=table.grant_kib,
+        estimator=table.estimator,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from dom0_arbiter.engine.domain import DomainState
-from dom0_arbiter.policy import DomainSettings
+from dom0_arbiter.policy import DomainSettings, EstimatorName
 from dom0_arbiter.service.config import PolicyTable as ArbiterPolicyTable
 from dom0_arbiter.simulator.kernel import Swap
 from dom0_arbiter.simulator.scenario import KIB_MAX, METRICS, InvariantName, Policy, Safeguard, Verdict
@@ -71,6 +71,7 @@ class CharacterTable(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     never_above_kib: Kib | None = None
     inaccuracy_kib: Kib | None = None
     dead: bool | None = None
+    takes_grants: bool | None = None
     silent_from_s: Time | None = None
     lie_factor: Annotated[float, Meta(ge=0, le=LIE_MAX)] | None = None
     paused_s: list[tuple[Time, Time]] | None = None
@@ -86,6 +87,8 @@ class DomainTable(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     dynamic_max_kib: PositiveKib | None = None
     target_kib: Kib | None = None
     actual_kib: Kib | None = None
+    estimator: EstimatorName = DomainSettings().estimator
+    grant_kib: Kib = 0
     weight: Weight = DomainSettings().weight
     swap: Swap = "none"
     from_s: Time = 0.0

@@ -132,3 +132,19 @@ def test_after_months_the_weights_are_scaled_down_and_nothing_else_changes(
         assert old.unit <= 2.0**64
         assert [w / old.unit for w in old.weights] == pytest.approx([w / young.unit for w in young.weights])
         assert headroom_kib(old, PRIOR_KIB, 1.0) == headroom_kib(young, PRIOR_KIB, 1.0)
+
+
+def test_growth_close_above_the_prior_is_provided_for_like_any_other() -> None:
+    assert headroom_kib(growth_of([(37 * MIB, 1.0)] * 3600), PRIOR_KIB, 1.0) >= 37 * MIB
+
+
+@given(st.floats(1.0, 2.0**53 / 1000), growths_kib)
+def test_no_silence_is_too_long(span_s: float, grown_kib: int) -> None:
+    growth = observe_growth(NO_GROWTH, grown_kib, span_s)
+    assert headroom_kib(growth, PRIOR_KIB, 1.0) >= 0
+
+
+@given(pasts.filter(bool), st.integers(0, 256 * MIB))
+def test_nor_does_the_prior_hide_what_was_seen(past: Past, prior_kib: int) -> None:
+    headroom = headroom_kib(growth_of(past), prior_kib, 1.0)
+    assert missed_ratio(past, headroom) <= MISSED_RATIO * (1 + 1e-9)

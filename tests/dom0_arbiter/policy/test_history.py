@@ -161,3 +161,9 @@ def test_hidden_need_never_rises_but_under_pressure_of_a_kernel_that_reclaims(
         if not (reclaims and faults):
             assert history.hidden.kib <= min(before, now.available_kib)
         assert used_kib(now) <= TOTAL_KIB
+
+
+def test_nor_while_pressure_goes_on_and_less_becomes_available() -> None:
+    pressed = report(2.0, available=50, swap_in_total=100_000)
+    more_used = report(3.0, available=20, swap_in_total=200_000)
+    assert history_of(report(1.0), pressed, more_used).hidden.kib <= 20 * MIB

@@ -261,3 +261,13 @@ def test_clean_pages_found_in_a_pool_are_no_misses() -> None:
     live(kernel, 10, cache=100)
     assert missed_kib > 0
     assert kernel.cache_miss_kib - missed_kib < missed_kib / 50
+
+
+@pytest.mark.parametrize("dt_s", [0.01, 0.25])
+def test_what_is_missed_refaults_however_short_the_steps(dt_s: float) -> None:
+    kernel = kernel_of()
+    kernel.cache_kib = 90 * MIB
+    kernel.total_kib = KERNEL_KIB + kernel.cache_kib + kernel.reserve_kib  # no room for more
+    for _ in range(round(10 / dt_s)):
+        kernel.advance(0, 100 * MIB, dt_s)
+    assert 4 * kernel.refaults_total == pytest.approx(kernel.cache_miss_kib, rel=0.05)

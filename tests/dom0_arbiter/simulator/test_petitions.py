@@ -164,3 +164,12 @@ def test_a_refusal_for_a_dead_balloon_names_it_and_is_judged_by_it() -> None:
 def test_nothing_expected_nothing_judged() -> None:
     world = world_of(free=300)
     assert play(world, request(size=200), 1).passed is None
+
+
+def test_what_is_withdrawn_is_awaited_no_more() -> None:
+    world = world_of(free=100)
+    held = Held(request(size=200, within_s=8.0))
+    held.look(world)
+    world.run(9)
+    held.look(world)
+    assert held.awaited_kib == 0
