@@ -30,13 +30,16 @@ LIMITS = Limits(spiker_kib=SPIKER_AT_START_MIB * MIB, free_kib=(SLACK_MIB + FREE
 class Speeds:
     """What the lab measured. touch: (KiB, KiB/s), ascending: the pace up to so much touched; the last holds beyond it.
 
-    turn_s: the arbiter acts no oftener; 0: whenever it has reason to.
+    donor_down_kib_s: of guests that give up their cache; down_kib_s: of one that has free pages to give. turn_s: the
+    arbiter acts no oftener while the program touches; release_turn_s: once it has let go; 0: whenever it has reason.
     """
 
     touch: Sequence[tuple[int, float]]
     up_kib_s: int
     down_kib_s: int
+    donor_down_kib_s: int
     turn_s: float
+    release_turn_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +135,11 @@ def play_spike(guests: dict[str, Guest], speeds: Speeds) -> tuple[Figures, int]:
     settings = Settings(slack_kib=SLACK_MIB * MIB, free_pool_kib=0, default=DomainSettings(dynamic_min_kib=64 * MIB))
     world = World(total_kib=SMALL.managed_mib * MIB, settings=settings)
     world.arbiter_every_s = speeds.turn_s
-    character = Character(up_kib_s=speeds.up_kib_s, down_kib_s=speeds.down_kib_s)
     domids, touchers = {}, {}
     for name, guest in guests.items():
         static_max_kib = SMALL.static_max_mib * MIB
+        down_kib_s = speeds.down_kib_s if name == SPIKER else speeds.donor_down_kib_s
+        character = Character(up_kib_s=speeds.up_kib_s, down_kib_s=down_kib_s)
         base = base_spec(name, static_max_kib, guest, character)
         need_kib = base.memory_offset_kib + base.kernel_kib + isqrt(static_max_kib * 16) * 3 // 2
         need = touchers[name] = Toucher(need_kib, speeds.touch)
@@ -163,6 +167,7 @@ def play_spike(guests: dict[str, Guest], speeds: Speeds) -> tuple[Figures, int]:
         world.step(STEP_S)
         watch.look(kernel)
         if toucher.end_s is not None:
+            world.arbiter_every_s = speeds.release_turn_s
             until_s = min(until_s, toucher.end_s + JUDGED_S)
     timeline = make_timeline(watch, domids, toucher, targets_kib)
     return compute_figures(timeline, LIMITS), world.oom_kills_total

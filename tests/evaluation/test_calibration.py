@@ -1,6 +1,7 @@
 """What is played for the lab's `spike` is the lab's host, at the lab's pace, judged by the lab's own code."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from tests.evaluation.calibration_host import (
 )
 
 GUESTS = {name: Guest(actual_kib=256 * MIB, used_kib=110 * MIB) for name in ("g1", "g2", "g3")}
-FAST = Speeds(touch=[(TOUCHED_KIB, 38 * MIB)], up_kib_s=394 * MIB, down_kib_s=256 * MIB, turn_s=0.1)
+FAST = Speeds(
+    touch=[(TOUCHED_KIB, 38 * MIB)],
+    up_kib_s=394 * MIB,
+    down_kib_s=256 * MIB,
+    donor_down_kib_s=128 * MIB,
+    turn_s=0.1,
+    release_turn_s=0.03,
+)
 
 
 def lab_run(**changed: Any) -> dict[str, Any]:
@@ -40,7 +48,9 @@ def lab_run(**changed: Any) -> dict[str, Any]:
         "control_touch_mib_s": 40.0,
         "balloon_mib_s": 394.0,
         "balloon_down_mib_s": 256.0,
+        "donor_down_mib_s": 128.0,
         "write_round_s": 0.1,
+        "release_answer_s": 0.03,
         "at_t0": at_t0,
         **changed,
     }
@@ -59,15 +69,13 @@ def test_the_program_touches_no_faster_than_its_pace_and_holds_what_it_touched()
 
 def test_a_slower_arbiter_brings_the_last_page_later() -> None:
     at_once, _ = play_spike(GUESTS, FAST)
-    slow, _ = play_spike(
-        GUESTS, Speeds(touch=[(TOUCHED_KIB, 13 * MIB)], up_kib_s=394 * MIB, down_kib_s=100 * MIB, turn_s=1.0)
-    )
+    slow, _ = play_spike(GUESTS, replace(FAST, touch=[(TOUCHED_KIB, 13 * MIB)], donor_down_kib_s=50 * MIB, turn_s=1.0))
     assert at_once.touch_to_last_page_s is not None and slow.touch_to_last_page_s is not None
     assert slow.touch_to_last_page_s > 1.5 * at_once.touch_to_last_page_s
 
 
 def test_an_arbiter_that_never_comes_loses_the_program() -> None:
-    _, kills = play_spike(GUESTS, Speeds(touch=[(TOUCHED_KIB, 38 * MIB)], up_kib_s=1, down_kib_s=1, turn_s=1000.0))
+    _, kills = play_spike(GUESTS, replace(FAST, up_kib_s=1, turn_s=1000.0))
     assert kills == 1
 
 
@@ -117,6 +125,7 @@ def test_a_run_that_is_not_valid_is_not_compared() -> None:
 def test_another_verdict_or_time_is_named(tmp_path: Path) -> None:
     figures = compare(lab(lab_run(oom_kills=1, touch_to_last_page_s=80.0)))
     assert figures.violations[0] == "steady, run 1: 1 OOM kills in the lab, 0 in the simulator"
+    assert not any(text.startswith("followed: touch") for text in figures.violations)
     assert any(text.startswith("steady: touch_to_last_page_s: ratio 0.0") for text in figures.violations)
     path = tmp_path / "lab.json"
     path.write_text(json.dumps(lab(lab_run(oom_kills=1))))

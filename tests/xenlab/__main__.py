@@ -145,6 +145,8 @@ def show(result: dict[str, Any]) -> None:
         for run in scenario["runs"]:
             if run["recovery"]:
                 print("         " + ", ".join(f"{key} {value}" for key, value in run["recovery"].items()))
+            for owner, found in (run["surplus"] or {}).items():
+                print(f"         surplus to {owner}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
             for one in run["estimates"]:
                 print(
                     f"         {one['at']:<11}  {one['estimator']:<18}  {one['estimate_kib'] / 1024:6.1f} MiB of "

@@ -147,14 +147,14 @@ class Runner:
         shutil.copyfile(Path(__file__).with_name("dom0.sh"), shared / "dom0.sh")
         work = [{"scenario": one.scenario, "variant": one.variant, "number": one.number} for one in boot.work]
         (shared / "plan.json").write_text(json.dumps({"commands": self._commands, "work": work}))
-        swap, swap_mib = None, boot.scenario.shape.swap_disk_mib
-        if swap_mib:
-            swap = folder / "swap"
-            with swap.open("wb") as disk:
-                disk.truncate(swap_mib << 20)
+        more, more_mib = None, boot.scenario.shape.swap_disk_mib or boot.scenario.shape.served_disk_mib
+        if more_mib:
+            more = folder / "disk"
+            with more.open("wb") as disk:
+                disk.truncate(more_mib << 20)
         self._say(f"boot {boot.name}: {len(work)} runs")
         outcome = run_machine(
-            command(self._images, self._app, shared, boot.scenario.shape, swap),
+            command(self._images, self._app, shared, boot.scenario.shape, more),
             folder / "console.log",
             limit_s=BOOT_LIMIT_S + sum(BY_NAME[one.scenario].run_limit_s for one in boot.work),
             stop=self._stop,

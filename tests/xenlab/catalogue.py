@@ -19,6 +19,7 @@ STORM = "storm"
 HANDED_BACK = "handed back"
 WATCHED = "watched"
 COMFORTABLE = "comfortable"
+SERVED_IOPS = 300  # a disk's, of the present day and not too busy, under an emulation that slows all else down
 SHORT_BY_RATIO = 0.05  # a program that takes so much longer than at best is short of memory
 
 
@@ -32,6 +33,7 @@ class HostShape:
     guest_type: str = "pv"
     zram_mib: int = 0  # swap in each managed guest
     swap_disk_mib: int = 0  # swap on a disk of its own, in the third managed guest
+    served_disk_mib: int = 0  # a slow disk, served to the third managed guest through dom0's page cache
     weights: tuple[int, int, int] = (256, 256, 256)
     surplus: str = "spread"
     dom0_cpu_weight: int = 256  # Xen's default
@@ -68,6 +70,7 @@ KEPT_FREE = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 2
 SMALL_PVH = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, guest_type="pvh")
 STORMY = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, zram_mib=512)
 STORMY_DISK = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, swap_disk_mib=512)
+SERVED = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, served_disk_mib=128)
 # What an operator gives and takes comes from Xen's free memory.
 ROOMY = HostShape(
     guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, zram_mib=512, surplus="keep-free"
@@ -92,6 +95,7 @@ SCENARIOS = (
     ),
     Scenario(name="recover", shape=STORMY, boot="storm", gating=False, default=False),
     Scenario(name="recover-disk", shape=STORMY_DISK, boot="storm-disk", gating=False, default=False),
+    Scenario(name="surplus", shape=SERVED, boot="served", gating=False, default=False, run_limit_s=900.0),
     Scenario(name="estimators", shape=ROOMY, boot="bisection", gating=False, default=False, run_limit_s=1500.0),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -8,7 +8,9 @@ spiker is back at what it may hold at T0 and Xen's free memory within its limit,
 the last managed guest came within 16 MiB of what it has 10 s after the release, *grown* when the spiker came as near
 to its most: these hold whatever size the policy leaves a guest that has had a spike. *Unhindered* is the pace at which
 the program touches, on a CPU that it shares, until its guest first has less available than is urgent. A *round* is the
-median time between two decisions to write targets, while the program touches.
+median time between two decisions to write targets, while the program touches. The *answer* to the release is the first
+write of any target after the spiker's first report of it. *Donors* are the other managed guests, while the program
+touches or holds.
 """
 
 import statistics
@@ -60,6 +62,8 @@ class Figures:
     release_at_rest_s: float | None = None
     unhindered_mib_s: float | None = None
     write_round_s: float | None = None
+    release_answer_s: float | None = None
+    donor_down_mib_s: float | None = None
 
 
 def compute_figures(timeline: Timeline, limits: Limits) -> Figures:
@@ -103,6 +107,8 @@ def compute_figures(timeline: Timeline, limits: Limits) -> Figures:
         release_at_rest_s=_at_rest_s(timeline, release_s),
         unhindered_mib_s=_unhindered_mib_s(spiker, crossed_s),
         write_round_s=_write_round_s(timeline, touch_s, spiker.last_s or release_s),
+        release_answer_s=_answer_s(timeline, domid, release_s),
+        donor_down_mib_s=_balloon_down_mib_s(timeline, touch_s, until_s=release_s, but=domid),
     )
 
 
@@ -221,14 +227,24 @@ def _balloon_mib_s(sizes: list[tuple[float, int]]) -> float | None:
     return _rounded(best)
 
 
-def _balloon_down_mib_s(timeline: Timeline, from_s: float) -> float | None:
+def _balloon_down_mib_s(
+    timeline: Timeline, from_s: float, *, until_s: float = float("inf"), but: int | None = None
+) -> float | None:
     """The fastest shrink of any managed guest over at least 16 MiB."""
-    rates = [
-        rate
-        for domid in timeline.managed
-        if (rate := _balloon_mib_s([(at_s, -kib) for at_s, kib in timeline.sizes(domid, from_s=from_s)])) is not None
-    ]
+    rates = []
+    for domid in timeline.managed:
+        sizes = [(at_s, -kib) for at_s, kib in timeline.sizes(domid, from_s=from_s, until_s=until_s)]
+        if domid != but and (rate := _balloon_mib_s(sizes)) is not None:
+            rates.append(rate)
     return max(rates, default=None)
+
+
+def _answer_s(timeline: Timeline, domid: int, release_s: float) -> float | None:
+    report = next(timeline.written(domid, REPORT, from_s=release_s), None)
+    if report is None:
+        return None
+    writes = (write.at_s for write in timeline.writes if write.key == TARGET and write.at_s >= report.at_s)
+    return _since(report.at_s, next(writes, None))
 
 
 def _at_rest_s(timeline: Timeline, release_s: float) -> float | None:

@@ -26,7 +26,13 @@ ROOT_PACKAGES = (
 HYPERVISOR_PACKAGE = "xen-hypervisor-4.17-amd64"
 ROOT_MODULES = (
     *(f"drivers/xen/{name}" for name in ("xen-gntdev", "xenfs/xenfs", "xen-gntalloc", "xen-privcmd", "xen-evtchn")),
-    *("drivers/block/xen-blkback/xen-blkback", "drivers/block/zram/zram", "mm/zsmalloc", "drivers/block/zram/zsmalloc"),
+    *(
+        "drivers/block/xen-blkback/xen-blkback",
+        "drivers/block/loop",
+        "drivers/block/zram/zram",
+        "mm/zsmalloc",
+        "drivers/block/zram/zsmalloc",
+    ),
     *("net/9p/9pnet", "net/9p/9pnet_virtio", "fs/9p/9p", "fs/fscache/fscache", "fs/netfs/netfs"),
 )
 # In the order they are loaded: virtio_ring must come before virtio.

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.xenlab.catalogue import HostShape
+from tests.xenlab.catalogue import SERVED_IOPS, HostShape
 from tests.xenlab.images import Images
 from tests.xenlab.tools import system_environment
 
@@ -39,11 +39,12 @@ def machine_mib(shape: HostShape) -> int:
     return DOM0_MIB + shape.managed_mib + shape.static_max_mib + OVERHEAD_MIB
 
 
-def command(images: Images, app: Path, shared: Path, shape: HostShape, swap: Path | None = None) -> list[str]:
-    """QEMU's command line: one pCPU, emulated. `swap`: a file that becomes a disk to swap to."""
+def command(images: Images, app: Path, shared: Path, shape: HostShape, more: Path | None = None) -> list[str]:
+    """QEMU's command line: one pCPU, emulated. `more`: a file for the disk that the shape has beside the two."""
     memory_mib = machine_mib(shape)
     xen = f"com1=115200 console=com1 loglvl=warning xpti=no spec-ctrl=no dom0_mem={DOM0_MIB}M,max:{memory_mib}M"
     kernel = f"{images.kernel} console=hvc0 quiet panic=1 mitigations=off"
+    pace = f",throttling.iops-total={SERVED_IOPS}" if shape.served_disk_mib else ""
     disk = "file={},format=raw,if=virtio,readonly=on,cache=unsafe"
     return [
         *("qemu-system-x86_64", "-accel", "tcg,tb-size=512", "-smp", "1", "-m", str(memory_mib)),
@@ -51,7 +52,7 @@ def command(images: Images, app: Path, shared: Path, shape: HostShape, swap: Pat
         *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"),
         *("-kernel", str(images.xen), "-append", xen, "-initrd", f"{kernel},{images.initramfs}"),
         *("-drive", disk.format(images.root), "-drive", disk.format(app)),
-        *(("-drive", f"file={swap},format=raw,if=virtio,cache=unsafe") if swap is not None else ()),
+        *(("-drive", f"file={more},format=raw,if=virtio,cache=unsafe{pace}") if more is not None else ()),
         *("-virtfs", f"local,path={shared},mount_tag=lab,security_model=none,multidevs=remap"),
     ]
 

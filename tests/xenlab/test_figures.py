@@ -87,6 +87,19 @@ def test_a_round_is_one_decision_however_many_targets_it_writes() -> None:
     assert figures(made_spike(events=writes)).write_round_s == pytest.approx(0.8)
 
 
+def test_the_answer_to_the_release_is_the_first_write_after_the_first_report_of_it() -> None:
+    later = [report(120.9, 20), report(121.2, 300), target(121.25, 300), target(122.0, 256)]
+    assert figures(made_spike(events=later)).release_answer_s == pytest.approx(0.05)
+
+
+def test_donors_are_slower_than_a_spiker_that_lets_go() -> None:
+    sizes = [(101.5, 256.0, 256.0), (102.0, 236.0, 300.0), (121.5, 236.0, 300.0), (122.0, 236.0, 200.0)]
+    samples = [sample(at_s, 67, (one, 257), (256, 257), (spiker, 500)) for at_s, one, spiker in sizes]
+    found = figures(made_spike(samples=samples))
+    assert found.donor_down_mib_s == pytest.approx(40.0)
+    assert found.balloon_down_mib_s == pytest.approx(200.0)
+
+
 def test_settled_means_staying_settled() -> None:
     rest, swollen = [(256.0, 257.0)] * 3, [(200.0, 201.0), (200.0, 201.0), (370.0, 371.0)]
     samples = [

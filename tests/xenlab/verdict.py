@@ -129,6 +129,7 @@ def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline)
         "shares": [asdict(one) for one in compute_shares(timeline)] if is_valid else [],
         "recovery": None if recovery is None else asdict(recovery),
         "estimates": [asdict(one) for one in compute_estimates(timeline)] if is_valid else [],
+        "surplus": timeline.facts.get("surplus"),
         "tried": timeline.facts.get("tried", []),
         "touched": describe_touches(timeline) if is_valid else [],
         "at_t0": describe_start(timeline) if is_valid else {},

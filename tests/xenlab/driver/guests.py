@@ -24,7 +24,8 @@ disk=[{disks}]
 """
 _DISK = "'script=block-fixed,vdev={vdev},format=raw,access={access},target={target}'"
 _DISKS = (("xvda", "r", "/dev/vda"), ("xvdb", "r", "/dev/vdb"))
-_SWAP_DISK = ("xvdc", "w", "/dev/vdc")
+SWAP_DISK = ("xvdc", "w", "/dev/vdc")
+SERVED_DISK = ("xvdc", "r", "/dev/loop0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,14 @@ class Guest:
     """One domain, by name; its domid changes when it is restored or rebooted."""
 
     def __init__(
-        self, xen: Xen, *, name: str, kind: str, memory_mib: int, maxmem_mib: int, has_swap_disk: bool = False
+        self,
+        xen: Xen,
+        *,
+        name: str,
+        kind: str,
+        memory_mib: int,
+        maxmem_mib: int,
+        more_disks: tuple[tuple[str, str, str], ...] = (),
     ) -> None:
         self.name = name
         self.domids: list[int] = []  # every number it has had, the present one last
@@ -48,8 +56,7 @@ class Guest:
         self._console: Console | None = None
         self._jobs: dict[str, Job] = {}  # under way; they outlive a console, for a restored guest has a new one
         disks = [
-            _DISK.format(vdev=vdev, access=access, target=target)
-            for vdev, access, target in (*_DISKS, *((_SWAP_DISK,) if has_swap_disk else ()))
+            _DISK.format(vdev=vdev, access=access, target=target) for vdev, access, target in (*_DISKS, *more_disks)
         ]
         self.configuration = Path(f"/run/{name}.cfg")
         self.configuration.write_text(
@@ -140,7 +147,7 @@ class Guest:
 
     def add_swap_disk(self) -> None:
         """Swap on its own disk, which goes past dom0's page cache, and to the page cache of whoever emulates it."""
-        self.shell(f"mkswap /dev/{_SWAP_DISK[0]} && swapon /dev/{_SWAP_DISK[0]}")
+        self.shell(f"mkswap /dev/{SWAP_DISK[0]} && swapon /dev/{SWAP_DISK[0]}")
 
     def _measure_skew(self) -> Skew:
         best: Skew | None = None

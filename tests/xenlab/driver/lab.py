@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from tests.xenlab.catalogue import FREE_AT_START_MIB, MARGIN_MIB, SLACK_MIB, Hos
 from tests.xenlab.driver import hypervisor
 from tests.xenlab.driver.arbiter import Arbiter
 from tests.xenlab.driver.console import Job, wait_until
-from tests.xenlab.driver.guests import Guest
+from tests.xenlab.driver.guests import SERVED_DISK, SWAP_DISK, Guest
 from tests.xenlab.driver.hypervisor import GuestFailed, Xen
 from tests.xenlab.driver.recorder import Recorder
 
@@ -44,8 +45,13 @@ class Lab:
             kind=self.shape.guest_type,
             memory_mib=memory_mib,
             maxmem_mib=self.shape.static_max_mib,
-            has_swap_disk=self.shape.swap_disk_mib > 0 and name == MANAGED[-1],
+            more_disks=self._more_disks() if name == MANAGED[-1] else (),
         )
+
+    def _more_disks(self) -> tuple[tuple[str, str, str], ...]:
+        if self.shape.swap_disk_mib:
+            return (SWAP_DISK,)
+        return (SERVED_DISK,) if self.shape.served_disk_mib else ()
 
     @property
     def all_guests(self) -> list[Guest]:
@@ -55,6 +61,10 @@ class Lab:
     def boot(self) -> None:
         """Create every guest and make the host's free memory exact; then agents and arbiter start."""
         hypervisor.xl("sched-credit2", "-d", "0", "-w", str(self.shape.dom0_cpu_weight))
+        if self.shape.served_disk_mib:
+            # A loop device reads through the page cache of the domain that it is in.
+            subprocess.run(["modprobe", "loop", "max_loop=1"], check=True)
+            subprocess.run(["losetup", "-r", SERVED_DISK[2], "/dev/vdc"], check=True)
         for guest in self.all_guests:
             # One after the other: booting side by side on one pCPU takes half as long again.
             guest.create()

@@ -5,6 +5,7 @@
  *   labtool read FILE MIB                  reads the start of a file, which fills the page cache
  *   labtool cycle ANON_MIB FILE MIB STEPS PAUSE_MS   works through memory and a file again and again (cycle.c)
  *   labtool pressure FILE SECONDS EVERY_MS notes how long all programs stalled on memory (pressure.c)
+ *   labtool pick FILE MIB SECONDS          reads pages of a file at random (pick.c)
  *   labtool stat                           the guest's own counters
  *   labtool clock                          CLOCK_REALTIME
  *
@@ -139,6 +140,8 @@ static int run(int argc, char **argv)
         return touch(argc - 1, argv + 1);
     if (argc > 0 && !strcmp(argv[0], "cycle"))
         return cycle(argc - 1, argv + 1);
+    if (argc > 0 && !strcmp(argv[0], "pick"))
+        return pick(argc - 1, argv + 1);
     if (argc > 0 && !strcmp(argv[0], "pressure"))
         return pressure(argc - 1, argv + 1);
     if (argc > 0 && !strcmp(argv[0], "read"))
