@@ -55,6 +55,15 @@ def test_the_fastest_pace_survived_counts_only_up_to_the_first_that_was_not() ->
     assert result["passed"]
 
 
+def test_a_run_tells_what_its_host_was_like_and_how_its_program_went() -> None:
+    before = {name: {"oom_kill": 0, "MemTotal": 200, "MemAvailable": 150} for name in ("g1", "g2", "g3", "control")}
+    run = judged(made_spike(facts={"stats_before": before}))["runs"][0]
+    assert run["at_t0"]["g3"] == {"actual_kib": 256 * 1024, "total_kib": 200, "available_kib": 150}
+    assert "control" not in run["at_t0"]  # it is in no sample of this run
+    assert run["touched"] == [[0.0, 0, 160 * 1024], [8.0, 300 * 1024, 20 * 1024]]
+    assert (run["recovery"], run["estimates"], run["surplus"]) == (None, [], None)
+
+
 def test_an_oom_kill_in_a_donor_fails_everywhere() -> None:
     kills = {name: {"oom_kill": int(name == "g1")} for name in ("g1", "g2", "g3", "control")}
     assert not judged(made_spike(facts={"stats_after": kills}), name="spike-fast")["passed"]
