@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.xenlab.catalogue import HANDED_BACK, STORM, WATCHED
-from tests.xenlab.figures import TARGET_RAISED_KIB
+from tests.xenlab.figures import PAGE_SEEN_KIB, TARGET_RAISED_KIB
 from tests.xenlab.timeline import TARGET, Timeline
 
 WINDOW_S = 1.0
@@ -33,7 +33,8 @@ class Recovery:
     """None where the moment never came.
 
     full_before_ratio: of the median window of the storm. handed_back_to_target_s: until the first write that raises the
-    guest's target by 16 MiB. target_to_well_s: from that write until the end of the first window that is well and
+    guest's target by 16 MiB, or until it grew, for in a starved dom0 the recorder hears of a write after the guest did.
+    target_to_well_s: from that write until the end of the first window that is well and
     began no earlier; a second is the least. target_to_well_for_good_s: until the end of the last window that is not
     well, or the same if there is none after it; ill_after_s: in such windows. The stall of a single page, 10 ms, makes
     a window ill on this machine. target_to_last_page_s: until the guest first had the most it got.
@@ -46,6 +47,7 @@ class Recovery:
     target_to_well_for_good_s: float | None
     ill_after_s: float | None
     target_to_last_page_s: float | None
+    handed_back_to_well_s: float | None
     wanted_mib: int
     swapped_in_storm_kib: int
     swapped_after_kib: int
@@ -84,6 +86,7 @@ def compute_recovery(timeline: Timeline) -> Recovery | None:
         target_to_well_for_good_s=_span(given_s, for_good_s),
         ill_after_s=ill_after_s,
         target_to_last_page_s=_span(given_s, last_page_s),
+        handed_back_to_well_s=_span(back_s, well_s),
         wanted_mib=facts["wanted_mib"],
         swapped_in_storm_kib=in_storm["SwapTotal"] - in_storm["SwapFree"],
         swapped_after_kib=recovered["SwapTotal"] - recovered["SwapFree"],
@@ -108,11 +111,14 @@ def make_windows(start_s: float, rows: Sequence[Sequence[int]]) -> list[Window]:
 def _given_s(timeline: Timeline, back_s: float) -> float | None:
     domid = timeline.domids[GUEST]
     before = [w.kib for w in timeline.written(domid, TARGET, from_s=timeline.started_s, until_s=back_s) if w.kib]
-    if not before:
+    sample = timeline.sample_at(back_s)
+    if not before or sample is None or domid not in sample.domains:
         return None
-    held_kib = before[-1]
     writes = timeline.written(domid, TARGET, from_s=back_s)
-    return next((w.at_s for w in writes if w.kib is not None and w.kib >= held_kib + TARGET_RAISED_KIB), None)
+    raised = (w.at_s for w in writes if w.kib is not None and w.kib >= before[-1] + TARGET_RAISED_KIB)
+    held_kib = sample.domains[domid].mem_kib
+    grown = (at_s for at_s, kib in timeline.sizes(domid, from_s=back_s) if kib > held_kib + PAGE_SEEN_KIB)
+    return min((at_s for at_s in (next(raised, None), next(grown, None)) if at_s is not None), default=None)
 
 
 def _ill_s(windows: Sequence[Window]) -> float:

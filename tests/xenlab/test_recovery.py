@@ -22,7 +22,10 @@ def rows(*stalled_s: tuple[float, float], until_s: float = 70.0) -> list[list[in
 
 
 def stormy(
-    *stalled_s: tuple[float, float], events: list[list[object]] | None = None, watched_s: float = 170.0
+    *stalled_s: tuple[float, float],
+    events: list[list[object]] | None = None,
+    watched_s: float = 170.0,
+    sizes: tuple[tuple[float, float], ...] = ((100.0, 254), (110.0, 192), (131.1, 250), (132.0, 300), (140.0, 300)),
 ) -> Timeline:
     """A storm from 115 s on, handed back at 130; the counters begin at 100 s."""
     facts = {
@@ -31,7 +34,6 @@ def stormy(
         "stat_in_storm": STAT,
         "stat_recovered": AFTER,
     }
-    sizes = [(100.0, 254), (131.1, 250), (132.0, 300), (140.0, 300)]
     return made_run(
         facts=facts,
         marks=[(STORM, 115.0), (HANDED_BACK, 130.0), (WATCHED, watched_s)],
@@ -80,9 +82,18 @@ def test_a_guest_that_never_comes_out_has_no_time() -> None:
 
 
 def test_a_guest_that_is_given_nothing_has_no_time() -> None:
-    found = recovered(stormy((10.0, 70.0), events=[target(101.0, 192), target(131.0, 200)]))
+    still = ((100.0, 254.0), (110.0, 192.0), (140.0, 192.0))
+    found = recovered(stormy((10.0, 70.0), events=[target(101.0, 192), target(131.0, 200)], sizes=still))
     assert found.handed_back_to_target_s is None
     assert found.target_to_well_s is None
+
+
+def test_a_guest_that_grew_before_the_write_was_heard_of_is_timed_from_its_growth() -> None:
+    early = ((100.0, 254.0), (110.0, 192.0), (130.4, 250.0), (132.0, 300.0))
+    found = recovered(stormy((10.0, 33.0), sizes=early))
+    assert found.handed_back_to_target_s == pytest.approx(0.4)
+    assert found.target_to_well_s == pytest.approx(3.6, abs=0.11)
+    assert found.handed_back_to_well_s == pytest.approx(4.0, abs=0.11)
 
 
 def test_what_lay_in_swap_and_what_came_back_are_the_guests_own_counters() -> None:
