@@ -117,8 +117,9 @@ def _take_grant(turn: Turn, domain: Domain) -> None:
 
 def _stop_growing(turn: Turn, domain: Domain) -> None:
     balloon = turn.balloon(domain)
-    if balloon.phase == "growing":
-        turn.retarget(domain, balloon, _whole_pages(balloon.actual_kib), "others took the memory it was promised")
+    has_kib = _whole_pages(balloon.actual_kib)
+    if balloon.target_kib > has_kib:
+        turn.retarget(domain, balloon, has_kib, "others took the memory it was promised")
 
 
 def _take_margin(turn: Turn, domain: Domain) -> None:

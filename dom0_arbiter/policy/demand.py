@@ -58,13 +58,17 @@ def estimate_demand(
     `least_kib` takes half of what the report says could be taken, less a reserve: each report licenses one such step,
     and since that is computed from the report's own figures, an old report licenses nothing new. The surge of a guest
     that grows lets its burst go on for as much as it has brought: so one of any size is met in few steps, each about
-    twice the one before. Comfort keeps the cache that refaults have shown to be in use.
+    twice the one before. However quiet its past, a guest keeps the headroom of a new one as long as others only want
+    cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer.
     """
     report = history.report
     used, hidden_kib = used_kib(report), int(history.hidden.kib)
     swappable_kib = min(report.anon_kib, report.swap_total_kib - report.swap_used_kib) // 2
     growth = growth_kib(history, reaction_s)
-    headroom = min(headroom_kib(history.growth, urgent_kib(static_max_kib), reaction_s), max(used, 1))
+    prior = urgent_kib(static_max_kib)
+    headroom = min(headroom_kib(history.growth, prior, reaction_s), max(used, 1))
+    if report.swap_total_kib == 0:
+        headroom = max(headroom, prior)
 
     def level(kib: int, at_least: int) -> int:
         return min(max(kib, at_least), ceiling_kib)
@@ -72,8 +76,8 @@ def estimate_demand(
     floor = level(offset_kib + max(used - swappable_kib, report.floor_kib), dynamic_min_kib)
     working = level(offset_kib + estimator(history, now_s), floor)
     need = level(working + max(growth, headroom), working)
-    surge = level(need + max(SURGE_REACTIONS * growth, history.burst_kib), need)
-    comfort = level(need + max(COMFORT_HEADROOMS * headroom, int(history.cache.kib)), surge)
+    surge = level(max(need + max(SURGE_REACTIONS * growth, history.burst_kib), working + prior), need)
+    comfort = level(need + COMFORT_HEADROOMS * headroom, surge)
     spare_kib = report.available_kib - hidden_kib + swappable_kib - DONOR_RESERVE_KIB
     least = max(dynamic_min_kib, offset_kib + report.total_kib - max(spare_kib, 0) // 2)
     return Demand(

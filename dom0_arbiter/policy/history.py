@@ -21,8 +21,7 @@ STALLED_DIVISOR = 8  # a time of nothing but stalls is taken to lack an eighth o
 class History:
     """Times in seconds of the arbiter's clock, but for the probes' (the guest's).
 
-    hidden: what the guest needs of the memory that it calls available, as swap-ins and stalls have shown. cache: file
-    pages in use, as refaults have shown.
+    hidden: what the guest needs of the memory that it calls available, as swap-ins, refaults and stalls have shown.
     """
 
     report: Report
@@ -34,7 +33,6 @@ class History:
     calm_kib: float = 0.0  # used memory before the present burst: it falls at once, and rises slowly
     growth: Growth = NO_GROWTH
     hidden: Probe = NOTHING
-    cache: Probe = NOTHING
 
     @property
     def burst_kib(self) -> int:
@@ -89,14 +87,19 @@ def observe_report(history: History | None, report: Report, now_s: float) -> His
         pressed_s=now_s if is_pressed else history.pressed_s,
         growth=growth,
         hidden=_hidden(history.hidden, before, report, elapsed_s, min(1.0, stalled_ratio)),
-        cache=_cache(history.cache, before, report, elapsed_s),
     )
 
 
 def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, stalled_ratio: float) -> Probe:
-    """Pressure of a guest that calls memory available: so much of that it cannot do without after all."""
+    """Pressure of a guest that calls memory available: so much of that it cannot do without after all.
+
+    File pages that are read again soon after they were dropped (mm/workingset.c) are working set where programs stall
+    for them; else they are cache like any other.
+    """
     now_s = report.uptime_ms / 1000
     faulted = report.swap_in_total - before.swap_in_total + report.refault_anon_total - before.refault_anon_total
+    if stalled_ratio > STALL_RATIO:
+        faulted += max(0, report.refault_file_total - before.refault_file_total)
     if hidden.kib > report.available_kib:  # it says so itself now
         hidden = Probe(kib=report.available_kib, evident_s=hidden.evident_s, patience_s=hidden.patience_s)
     reclaims = report.free_kib <= RECLAIMS_BELOW_RATIO * report.min_free_kib
@@ -104,12 +107,3 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
         missed_kib = max(faulted * PAGE_KIB, int(stalled_ratio * report.total_kib / STALLED_DIVISOR))
         return raise_probe(hidden, min(hidden.kib + missed_kib, report.available_kib), now_s)
     return lower_probe(hidden, elapsed_s, now_s)
-
-
-def _cache(cache: Probe, before: Report, report: Report, elapsed_s: float) -> Probe:
-    """File pages that were read again soon after they had been dropped (mm/workingset.c) should have been kept."""
-    now_s = report.uptime_ms / 1000
-    refaulted_kib = (report.refault_file_total - before.refault_file_total) * PAGE_KIB
-    if refaulted_kib > 0:
-        return raise_probe(cache, report.file_cache_kib + refaulted_kib, now_s)
-    return lower_probe(cache, elapsed_s, now_s)

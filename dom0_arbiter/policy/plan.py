@@ -14,6 +14,7 @@ from dom0_arbiter.policy.water import pour
 MIB = 1024
 MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its target; libxl leaves as much
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
+AWAITED_KIB = 64 * MIB  # nor is more than this left idle until all of a large step is there
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
 # Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. While
 # nobody is short, memory is evened out soon where comfort lacks an eighth of all that is managed, or a quarter of it is
@@ -216,7 +217,8 @@ def _grows(
 ) -> list[Move]:
     """Hand out what is free now, working sets first, to as many of those below their share as get a chunk each.
 
-    A domain that is not strained waits for half of what it wants, if more is coming: each step costs two writes.
+    A domain that is not strained waits for half of what it wants, within reason, if more is coming: each step costs two
+    writes.
     """
     growing = [(p, share) for p, share, want in zip(parties, shares, wants, strict=True) if want]
     growing.sort(key=lambda pair: (pair[0].target_kib - min(pair[0].working_set_kib, pair[1])) / pair[0].weight)
@@ -225,7 +227,7 @@ def _grows(
     for (p, share), to_kib in zip(growing, _now(growing, free_kib), strict=True):
         gets_kib, want_kib = to_kib - p.target_kib, share - p.target_kib
         waits = more_comes and not _is_strained(p)
-        step_kib = min(want_kib, max(chunk_kib, want_kib // 2) if waits else chunk_kib)
+        step_kib = min(want_kib, max(chunk_kib, min(want_kib // 2, AWAITED_KIB)) if waits else chunk_kib)
         if gets_kib >= max(PAGE_KIB, step_kib - PAGE_KIB):
             reason = f"gets {_mib(gets_kib)}: its share is {_mib(share)}, it needs {_mib(p.need_kib)}"
             moves.append(Move(domid=p.domid, from_kib=p.target_kib, to_kib=to_kib, reason=reason))
@@ -233,14 +235,18 @@ def _grows(
 
 
 def _now(growing: Sequence[tuple[Party, int]], free_kib: int) -> list[int]:
-    """Targets for now: fill up the working sets first, then the rest of the shares.
+    """Targets for now: fill up the working sets first, then comfort, then the rest of the shares.
 
     What a domain may take already (`held_kib`) costs nothing; what it lacks of its margin is promised with its growth.
     """
     lows = [p.target_kib for p, _ in growing]
     budget_kib = sum(lows) + free_kib - sum(max(0, p.target_kib - p.held_kib) for p, _ in growing)
     weights = [p.weight for p, _ in growing]
-    for tier in ([min(p.working_set_kib, share) for p, share in growing], [share for _, share in growing]):
+    for tier in (
+        [min(p.working_set_kib, share) for p, share in growing],
+        [min(p.comfort_kib, share) for p, share in growing],
+        [share for _, share in growing],
+    ):
         lows = pour(weights, lows, list(map(max, lows, tier)), budget_kib)
     return [max(p.target_kib, low - low % PAGE_KIB) for (p, _), low in zip(growing, lows, strict=True)]
 

@@ -27,7 +27,7 @@ from protocol import RemoteProtocolError, decode_hello, decode_report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step of the engine: what it made of what it was told."""
+    """One step of the engine: what it made of what it was told. looked: at a host that showed anything new."""
 
     before: State
     plan: Plan
@@ -77,7 +77,8 @@ class Arbiter:
         self.state, plan, decisions = step(before, events, now_s)
         again_s = now_s + plan.look_again_s
         self._look_at_s = again_s if looks else min(self._look_at_s, again_s)
-        return Turn(before=before, plan=plan, decisions=decisions, looked=looks)
+        was_quiet = now_s < before.quiet_until_s == self.state.quiet_until_s and not plan.actions
+        return Turn(before=before, plan=plan, decisions=decisions, looked=looks and not was_quiet)
 
     def _news(self) -> Sequence[Event]:
         return [event for domid, key in self._directory.take_changes() if (event := self._event(domid, key))]

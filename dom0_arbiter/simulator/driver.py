@@ -6,6 +6,7 @@ from dom0_arbiter.simulator.kernel import Kernel
 
 RETRIES = 4  # max_retry_count, since XSA-300
 RETRY_FIRST_S = 2.0  # schedule_delay doubles before it is first waited for: 2 + 4 + 8 = 14 s in all
+RETRY_MOST_S = 32.0  # max_schedule_delay
 SLEEP_S = 3600.0  # BP_ECANCELED
 
 
@@ -24,6 +25,7 @@ class Driver:
         "_wakes_s",
         "aim_kib",
         "character",
+        "gives_up",
         "unsettled_kib",
     )
 
@@ -32,6 +34,7 @@ class Driver:
         self.character = character
         self.aim_kib = aim_kib
         self.unsettled_kib = unsettled_kib  # populate-on-demand: memory the guest believes in, and Xen never gave
+        self.gives_up = True  # before Linux 5.3 (XSA-300) it never did
         self._failures = 0
         self._delay_s = RETRY_FIRST_S
         self._waiting_for_kib: int | None = None
@@ -89,9 +92,9 @@ class Driver:
             return
         self._failures += 1
         self._waiting_for_kib = distance_kib
-        if self._failures >= RETRIES:
+        if self.gives_up and self._failures >= RETRIES:
             self._failures, self._delay_s = 0, RETRY_FIRST_S
             self._wakes_s = now_s + SLEEP_S
         else:
             self._wakes_s = now_s + self._delay_s
-            self._delay_s *= 2
+            self._delay_s = min(2 * self._delay_s, RETRY_MOST_S)

@@ -17,7 +17,8 @@ from dom0_arbiter.simulator.invariants import (
 LIVELY_S = 10.0  # J
 COVERED_S = 1.0  # K: within 1 s of the growth; and A, for what others do to it
 IDLE_S = 3.0  # J, of memory that nobody has
-JUDGE_S = 1.0  # between two judgements of I and J
+JUDGE_S = 1.0  # between two judgements of I and J,
+UNCHANGED_S = 4.0  # and so much more where the arbiter saw nothing new
 GLANCE_S = 0.1  # between two of what must not last for a second
 LOOK_S = 1.1  # between two looks of an arbiter at a quiet host, and a little
 
@@ -62,7 +63,7 @@ class Inspector:
             self._glance_at_s = scene.now_s + GLANCE_S
             self._check_backing(scene)
             self._check_cover(scene)
-        if scene.now_s >= self._judge_at_s and (planned or scene.now_s - self._judge_at_s > JUDGE_S):
+        if scene.now_s >= self._judge_at_s and (planned or scene.now_s - self._judge_at_s > UNCHANGED_S):
             self._judge_at_s = scene.now_s + JUDGE_S
             self.violations.extend(check_names(scene))
             if planned:

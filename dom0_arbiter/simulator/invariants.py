@@ -244,6 +244,8 @@ def share_out(weights: Sequence[int], lows: Sequence[int], highs: Sequence[int],
     def at(level: float) -> list[int]:
         return [max(low, min(high, int(w * level))) for w, low, high in zip(weights, lows, highs, strict=True)]
 
+    if sum(highs) <= budget_kib:
+        return list(highs)
     below, above = 0.0, float(max(budget_kib, 1))
     for _ in range(60):
         level = (below + above) / 2

@@ -115,7 +115,7 @@ class Play:
                 self._arrivals.remove(arrival)
         for held in self._requests:
             held.look(world)
-        started_kib = sum(arrival.appearance.spec.actual_kib for arrival in self._arrivals)
+        started_kib = sum(arrival.appearance.spec.actual_kib + LIBXL_EXTRA_KIB for arrival in self._arrivals)
         world.await_memory(started_kib, held_kib=sum(held.awaited_kib for held in self._requests))
 
 

@@ -63,6 +63,7 @@ class Selfballoon(Rival):
         for domid in world.guests.keys() - due.keys():
             due[domid] = world.now_s
             world.open(domid)
+            world.guests[domid].driver.gives_up = False  # its kernels' drivers did not
             self.meet(domid)
         for domid, due_s in due.items():
             if world.now_s >= due_s - EPSILON_S:

@@ -1,4 +1,4 @@
-"""What reports leave behind: memory that a guest needs although it calls it available, and cache that is in use."""
+"""What reports leave behind: memory that a guest needs although it calls it available, and how it grows."""
 
 from dataclasses import fields
 from typing import Any
@@ -89,31 +89,27 @@ def test_a_restarted_clock_starts_anew() -> None:
     lived = history_of(report(1.0), report(60.0, refault_file_total=5000, **swapping), report(90.0, available=10))
     anew = observe_report(lived, report(5.0, available=70), 100.0)
     assert anew == observe_report(None, report(5.0, available=70), 100.0)
-    assert (anew.hidden, anew.cache, anew.growth.total, anew.burst_kib) == (NOTHING, NOTHING, 0.0, 0)
+    assert (anew.hidden, anew.growth.total, anew.burst_kib) == (NOTHING, 0.0, 0)
 
 
 def test_counters_from_before_we_listened_are_no_news() -> None:
     old = {"swap_in_total": 10**9, "refault_file_total": 10**9, "psi_some_us_total": 10**12}
     history = history_of(report(1.0, **old))
-    assert (history.hidden, history.cache) == (NOTHING, NOTHING)
+    assert history.hidden == NOTHING
 
 
-def test_refaults_show_the_cache_in_use_and_without_them_it_shows_less_and_less() -> None:
-    refaulting = report(2.0, file_cache_kib=50 * MIB, refault_file_total=2560)
-    cache = history_of(report(1.0), refaulting).cache
-    assert cache.kib == 60 * MIB
-    quiet = report(62.0 + PATIENCE_S, file_cache_kib=50 * MIB, refault_file_total=2560)
-    assert history_of(report(1.0), refaulting, quiet).cache.kib == 30 * MIB
-
-
-def test_cache_that_nobody_reads_again_is_of_no_use() -> None:
-    assert history_of(report(1.0), report(2.0, file_cache_kib=300 * MIB)).cache == NOTHING
+def test_files_read_again_are_working_set_where_programs_stall_for_them() -> None:
+    refaults = {"available": 100, "file_cache_kib": 50 * MIB, "refault_file_total": 2560}
+    at_leisure = history_of(report(1.0), report(2.0, **refaults))
+    assert at_leisure.hidden == NOTHING
+    stalling = history_of(report(1.0), report(2.0, psi_some_us_total=20_000, **refaults))
+    assert stalling.hidden.kib == 10 * MIB
 
 
 @pytest.mark.parametrize("sign", [stalled, swapping])
 def test_counters_that_go_backwards_are_no_pressure(sign: dict[str, int]) -> None:
     history = history_of(report(1.0, refault_file_total=9, **sign), report(2.0))
-    assert (history.hidden, history.cache, history.pressed_s) == (NOTHING, NOTHING, 1.0)
+    assert (history.hidden, history.pressed_s) == (NOTHING, 1.0)
 
 
 def at(uptime_ms: int, said: Report) -> Report:
@@ -131,7 +127,7 @@ def test_whatever_a_guest_reports_no_amount_is_negative_and_nothing_is_raised(sa
     history: History | None = None
     for now_s, each in enumerate(sorted(said, key=lambda each: each.uptime_ms) if ages else said):
         history = observe_report(history, each, float(now_s))
-        amounts = (history.hidden.kib, history.cache.kib, history.burst_kib, history.calm_kib, history.growth_kib_s)
+        amounts = (history.hidden.kib, history.burst_kib, history.calm_kib, history.growth_kib_s)
         assert min(amounts) >= 0
         assert all(estimator(history, now_s + 0.5) >= 0 for estimator in ESTIMATORS.values())
         demand = estimate_demand(
