@@ -115,7 +115,7 @@ def test_given_its_memory_a_storming_guest_is_well_again_under_ours() -> None:
 
 def test_caches_that_are_given_what_is_left_miss_no_more() -> None:
     spread, kept = (
-        dict(zip("sm", play_surplus((surplus, 30.0))[0], strict=False)) for surplus in ("spread", "keep-free")
+        dict(zip("sm", play_surplus((surplus, None))[0], strict=False)) for surplus in ("spread", "keep-free")
     )
     assert isinstance(spread["m"], int) and isinstance(kept["m"], int)
     assert spread["m"] <= kept["m"]
