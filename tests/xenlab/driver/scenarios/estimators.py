@@ -16,6 +16,7 @@ ANON_MIB, FILE_MIB = 200, 60
 STEPS, PAUSE_MS = 8, 400
 COMFORTABLE_MIB = 480
 BEST_OF = 8  # cycles at the comfortable size
+STEADY_MIN = 3  # of them must be within 5 % of the best
 CYCLE_WITHIN_S = 120.0
 SIZED_WITHIN_S = 30.0
 RESOLUTION_MIB = 4
@@ -57,6 +58,11 @@ def play_estimators(lab: Lab, run: Run) -> None:
     cycles = program.wait(guest, BEST_OF, warm[-1]["began_s"] - guest.skew.ahead_s)
     run.claim("the program runs at ease", len(cycles) >= BEST_OF, cycles)
     best_s = min(cycle["took_s"] for cycle in cycles)
+    steady = [cycle for cycle in cycles if cycle["took_s"] <= best_s * (1 + SHORT_BY_RATIO)]
+    if len(steady) < STEADY_MIN:
+        guest.shell("pkill lab-cycle")
+        hand_back(lab, run, guest)
+        raise InvalidStart(f"T0: at ease its cycles take {_times(cycles)}: nobody could tell 5 % on this machine now")
     run.mark(COMFORTABLE)
     stat = guest.stat()
     run.facts["comfortable"] = {"actual_kib": lab.size_kib(guest), "stat": stat, "cycles": _times(cycles)}
