@@ -22,7 +22,7 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from dom0_arbiter.simulator.bench import run_bench  # noqa: PLC0415 - status needs none of this
+    from dom0_arbiter.simulator.benches.bench import run_bench  # noqa: PLC0415 - status needs none of this
 
     result = run_bench(options.repeats)
     if options.json:

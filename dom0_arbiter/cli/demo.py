@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from dom0_arbiter.simulator.embedded import EmbeddedHost
+    from dom0_arbiter.simulator.demo_host.embedded import EmbeddedHost
 
 BAR_COLUMNS = 36
 DECISIONS = 8
@@ -50,8 +50,8 @@ def _within(text: str, low: int, high: int) -> float:
 def _run(options: argparse.Namespace) -> int:
     import trio  # noqa: PLC0415 - status needs neither this nor the simulator
 
-    from dom0_arbiter.simulator.demo import play_demo  # noqa: PLC0415
-    from dom0_arbiter.simulator.workload import plan_workload  # noqa: PLC0415
+    from dom0_arbiter.simulator.demo_host.demo import play_demo  # noqa: PLC0415
+    from dom0_arbiter.simulator.demo_host.workload import plan_workload  # noqa: PLC0415
 
     logging.getLogger("aerostat").setLevel(logging.ERROR)
     workload = plan_workload(options.guests, options.duration_s, options.seed)

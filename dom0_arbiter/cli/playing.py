@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dom0_arbiter.simulator.outcome import Outcome
-    from dom0_arbiter.simulator.scenario import Scenario
+    from dom0_arbiter.simulator.playing.outcome import Outcome
+    from dom0_arbiter.simulator.scenarios.scenario import Scenario
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -41,7 +41,7 @@ def play_and_tell(
     seed: int | None = None,
 ) -> int:
     """Run the command; return its exit status. Nothing is on standard output where the input was bad."""
-    from dom0_arbiter.simulator.scenario import ScenarioError  # noqa: PLC0415
+    from dom0_arbiter.simulator.scenarios.scenario import ScenarioError  # noqa: PLC0415
 
     try:
         write_html = _check_html(options.html)
@@ -64,7 +64,7 @@ def play_and_tell(
 
 
 def _check_policies(names: Sequence[str] | None) -> list[str]:
-    from dom0_arbiter.simulator.scenario import POLICIES  # noqa: PLC0415
+    from dom0_arbiter.simulator.scenarios.scenario import POLICIES  # noqa: PLC0415
 
     for name in names or ():
         if name not in POLICIES:
@@ -94,7 +94,7 @@ def _check_html(path: Path | None) -> "Callable[[Scenario, int, Sequence[Outcome
 
 def _play(scenario: "Scenario", policy: str, seed: int, *, record: bool) -> "Outcome":
     """Play, with a word to whoever is waiting at a terminal."""
-    from dom0_arbiter.simulator.play import play  # noqa: PLC0415
+    from dom0_arbiter.simulator.playing.play import play  # noqa: PLC0415
 
     if not sys.stderr.isatty():
         return play(scenario, policy, seed=seed, record=record)

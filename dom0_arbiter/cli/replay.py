@@ -29,8 +29,8 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from dom0_arbiter.simulator.replay import read_trace  # noqa: PLC0415 - status needs none of this
     from dom0_arbiter.simulator.report import replay_json  # noqa: PLC0415
+    from dom0_arbiter.simulator.scenarios.replay import read_trace  # noqa: PLC0415 - status needs none of this
 
     def read() -> Any:
         static_max_kib = None if options.static_max is None else options.static_max * MIB

@@ -23,6 +23,6 @@ def add_command(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from dom0_arbiter.simulator.report import simulate_json  # noqa: PLC0415 - status needs none of this
-    from dom0_arbiter.simulator.scenario_file import read_scenario  # noqa: PLC0415
+    from dom0_arbiter.simulator.scenarios.scenario_file import read_scenario  # noqa: PLC0415
 
     return play_and_tell(options, lambda: read_scenario(options.file), simulate_json, seed=options.seed)

@@ -5,9 +5,9 @@ pure and in virtual time, but for `xenstored`, which serves the real wire protoc
 and, alone in dom0, `guest_agent`.
 """
 
-from dom0_arbiter.simulator.character import Character
 from dom0_arbiter.simulator.curve import Constant, Curve, Spikes, Steps
-from dom0_arbiter.simulator.guest import Guest, GuestSpec
+from dom0_arbiter.simulator.guests.character import Character
+from dom0_arbiter.simulator.guests.guest import Guest, GuestSpec
 from dom0_arbiter.simulator.host import Allotment, Host, IllegalAllocationError
 from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene, Violation

@@ -21,7 +21,7 @@ from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator.directory import Directory
 from dom0_arbiter.simulator.host import Host
 from dom0_arbiter.simulator.safeguards import without
-from dom0_arbiter.simulator.scenario import Safeguard
+from dom0_arbiter.simulator.scenarios.scenario import Safeguard
 from protocol import RemoteProtocolError, decode_hello, decode_report
 
 

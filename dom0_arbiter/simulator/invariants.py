@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from dom0_arbiter.engine import Action, Domain, SendGrant, SendWelcome, SetMaxmem, State, WriteTarget, step
 from dom0_arbiter.policy import MARGIN_KIB
-from dom0_arbiter.simulator.guest import Guest
+from dom0_arbiter.simulator.guests.guest import Guest
 from dom0_arbiter.simulator.host import Host
 
 DEADBAND_KIB = 16_384  # differences that are not worth moving, and what a guest's last reserve may keep from others

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dom0_arbiter.engine import Domain, DomainSample, HostSampled
-from dom0_arbiter.simulator.scenario import Safeguard
+from dom0_arbiter.simulator.scenarios.scenario import Safeguard
 
 CLOSE_KIB = 16_384  # an inaccurate balloon stops nearer than this to its target
 

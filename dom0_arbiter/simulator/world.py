@@ -7,16 +7,16 @@ from random import Random
 
 from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.policy import Settings
-from dom0_arbiter.simulator.agent import measure, overstate
 from dom0_arbiter.simulator.arbiter import Arbiter, Turn
 from dom0_arbiter.simulator.directory import Directory, Entry
 from dom0_arbiter.simulator.dom0_cache import cache_in_dom0
-from dom0_arbiter.simulator.guest import Guest, GuestSpec
+from dom0_arbiter.simulator.guests.agent import measure, overstate
+from dom0_arbiter.simulator.guests.guest import Guest, GuestSpec
 from dom0_arbiter.simulator.host import Allotment, Host
 from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene
 from dom0_arbiter.simulator.rivals.rival import Rival
-from dom0_arbiter.simulator.scenario import Safeguard
+from dom0_arbiter.simulator.scenarios.scenario import Safeguard
 from guest_agent import Sample
 from protocol import encode_grant, encode_welcome
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from dom0_arbiter.simulator.scenario import POLICIES, ScenarioError
+from dom0_arbiter.simulator.scenarios.scenario import POLICIES, ScenarioError
 from protocol import __version__
 from tests.evaluation import compare, day, estimators, grants, liars, recover, surplus
 from tests.evaluation.figures import Figures, Options

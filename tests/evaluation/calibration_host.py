@@ -6,7 +6,7 @@ from math import isqrt
 
 from dom0_arbiter.policy import DomainSettings, Settings
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, Steps, World
-from dom0_arbiter.simulator.kernel import Kernel
+from dom0_arbiter.simulator.guests.kernel import Kernel
 from tests.xenlab.catalogue import FREE_TOLERANCE_MIB, SLACK_MIB, SMALL, SPIKER_AT_START_MIB
 from tests.xenlab.figures import Figures, Limits, compute_figures
 from tests.xenlab.timeline import REPORT, TARGET, Milestone, Program, Sample, Size, Timeline, Write

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dom0_arbiter.simulator.play import OURS, Play, handover_s
-from dom0_arbiter.simulator.replay import read_trace
-from dom0_arbiter.simulator.scenario import POLICIES, Scenario
-from dom0_arbiter.simulator.scenario_file import read_scenario
+from dom0_arbiter.simulator.playing.play import OURS, Play, handover_s
+from dom0_arbiter.simulator.scenarios.replay import read_trace
+from dom0_arbiter.simulator.scenarios.scenario import POLICIES, Scenario
+from dom0_arbiter.simulator.scenarios.scenario_file import read_scenario
 from tests.evaluation.figures import Cell, Figures, Options, Table, rounded
 from tests.evaluation.parallel import in_parallel
 

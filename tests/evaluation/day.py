@@ -15,10 +15,10 @@ from random import Random
 
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator import Constant, GuestSpec, Steps
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.play import OURS, Play
-from dom0_arbiter.simulator.scenario import Appearance, Scenario
-from dom0_arbiter.simulator.scenario_file import swap_total_kib
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.playing.play import OURS, Play
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario
+from dom0_arbiter.simulator.scenarios.scenario_file import swap_total_kib
 from tests.evaluation.figures import Cell, Figures, Options, Table
 
 MIB = 1024

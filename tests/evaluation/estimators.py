@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dom0_arbiter.policy.estimators import ESTIMATORS
 from dom0_arbiter.simulator import World
-from dom0_arbiter.simulator.play import OURS
-from dom0_arbiter.simulator.scenario import Scenario
-from dom0_arbiter.simulator.scenario_file import read_scenario
+from dom0_arbiter.simulator.playing.play import OURS
+from dom0_arbiter.simulator.scenarios.scenario import Scenario
+from dom0_arbiter.simulator.scenarios.scenario_file import read_scenario
 from tests.evaluation.figures import Cell, Figures, Options, Table, quantile, rounded
 from tests.evaluation.made_hosts import MADE
 from tests.evaluation.parallel import in_parallel

@@ -6,9 +6,9 @@ from random import Random
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.policy.settings import Surplus
 from dom0_arbiter.simulator import Constant, GuestSpec, Steps
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.scenario import Appearance, Scenario
-from dom0_arbiter.simulator.scenario_file import swap_total_kib
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario
+from dom0_arbiter.simulator.scenarios.scenario_file import swap_total_kib
 
 MIB = 1024
 GIB = 1024 * MIB

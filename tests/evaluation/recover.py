@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator import GuestSpec, Steps, World
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.play import OURS
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.playing.play import OURS
 from dom0_arbiter.simulator.rivals import RIVALS
-from dom0_arbiter.simulator.scenario import POLICIES
-from dom0_arbiter.simulator.scenario_file import swap_total_kib
+from dom0_arbiter.simulator.scenarios.scenario import POLICIES
+from dom0_arbiter.simulator.scenarios.scenario_file import swap_total_kib
 from tests.evaluation.figures import Cell, Figures, Options, Table, quantile, rounded
 from tests.evaluation.parallel import in_parallel
 

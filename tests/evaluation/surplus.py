@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import get_args
 
 from dom0_arbiter.policy.settings import Surplus
-from dom0_arbiter.simulator.play import OURS, Play
+from dom0_arbiter.simulator.playing.play import OURS, Play
 from tests.evaluation.figures import Cell, Figures, Options, Table
 from tests.evaluation.made_hosts import wishes
 from tests.evaluation.parallel import in_parallel

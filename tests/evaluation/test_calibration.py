@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dom0_arbiter.simulator.kernel import Kernel
+from dom0_arbiter.simulator.guests.kernel import Kernel
 from tests.evaluation.calibration import compare, guests_of, main, speeds_of
 from tests.evaluation.calibration_host import (
     HOLD_S,

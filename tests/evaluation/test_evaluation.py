@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dom0_arbiter.policy.estimators import ESTIMATORS
-from dom0_arbiter.simulator.play import OURS, handover_s
-from dom0_arbiter.simulator.scenario import POLICIES
+from dom0_arbiter.simulator.playing.play import OURS, handover_s
+from dom0_arbiter.simulator.scenarios.scenario import POLICIES
 from tests.evaluation.__main__ import SCENARIOS, main
 from tests.evaluation.compare import ORACLE, VERDICT_COLUMNS, Case, Played, judge, play_one
 from tests.evaluation.day import evaluate as evaluate_day

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from dom0_arbiter.simulator import World
-from dom0_arbiter.simulator.play import Play
-from dom0_arbiter.simulator.scenario import Scenario
+from dom0_arbiter.simulator.playing.play import Play
+from dom0_arbiter.simulator.scenarios.scenario import Scenario
 
 LOOK_S = 1.0
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dom0_arbiter.simulator.kernel import Kernel, Swap
-from dom0_arbiter.simulator.procfs import Procfs
+from dom0_arbiter.simulator.demo_host.procfs import Procfs
+from dom0_arbiter.simulator.guests.kernel import Kernel, Swap
 from guest_agent.sources import open_source
 
 

@@ -11,7 +11,7 @@ import trio
 from dom0_arbiter.cli.main import main
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.service import Arbiter, SocketInUseError, listen_admin
-from dom0_arbiter.simulator.embedded import PlayedHypervisor
+from dom0_arbiter.simulator.demo_host.embedded import PlayedHypervisor
 from dom0_arbiter.simulator.host import Host
 from dom0_arbiter.xen import open_xenstore
 from protocol import REPORT_KEY, Report, decode_welcome, encode_report

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dom0_arbiter.simulator.outcome import Outcome
-from dom0_arbiter.simulator.scenario import METRICS, Scenario
+from dom0_arbiter.simulator.playing.outcome import Outcome
+from dom0_arbiter.simulator.scenarios.scenario import METRICS, Scenario
 from protocol import __version__
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from dom0_arbiter.simulator.outcome import Outcome, Series
+from dom0_arbiter.simulator.playing.outcome import Outcome, Series
 from dom0_arbiter.simulator.report.thin import points_for, thin
 from dom0_arbiter.simulator.report.words import (
     METRIC_WORDS,
@@ -22,7 +22,7 @@ from dom0_arbiter.simulator.report.words import (
     describe_failures,
     describe_request,
 )
-from dom0_arbiter.simulator.scenario import Scenario
+from dom0_arbiter.simulator.scenarios.scenario import Scenario
 from protocol import __version__
 
 MIB = 1024

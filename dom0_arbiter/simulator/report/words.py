@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dom0_arbiter.simulator.outcome import ExpectationOutcome, Number, Outcome, RequestOutcome
-from dom0_arbiter.simulator.scenario import Expectation, Scenario
+from dom0_arbiter.simulator.playing.outcome import ExpectationOutcome, Number, Outcome, RequestOutcome
+from dom0_arbiter.simulator.scenarios.scenario import Expectation, Scenario
 
 MIB, GIB = 1024, 1024 * 1024
 OURS = "aerostat"  # the one policy that is held to the invariants

@@ -10,8 +10,8 @@ played kernel holds along with its daemons, for theirs alone cannot be told apar
 
 from typing import TYPE_CHECKING
 
-from dom0_arbiter.simulator.agent import measure
-from dom0_arbiter.simulator.guest import Guest
+from dom0_arbiter.simulator.guests.agent import measure
+from dom0_arbiter.simulator.guests.guest import Guest
 from dom0_arbiter.simulator.rivals.rival import Rival
 from dom0_arbiter.simulator.rivals.rounds import EPSILON_S, whole_pages
 

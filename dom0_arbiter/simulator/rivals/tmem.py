@@ -12,7 +12,7 @@ guests' alike, where Xen drops the oldest first. Chosen in its favour: which pag
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from dom0_arbiter.simulator.guest import Guest
+from dom0_arbiter.simulator.guests.guest import Guest
 from dom0_arbiter.simulator.rivals.selfballoon import Selfballoon
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dom0_arbiter.cli.main import main
-from dom0_arbiter.simulator.workload import plan_workload
+from dom0_arbiter.simulator.demo_host.workload import plan_workload
 
 KEYS = {
     "format",

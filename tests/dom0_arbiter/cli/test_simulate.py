@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dom0_arbiter.cli.main import main
-from dom0_arbiter.simulator.scenario import METRICS
+from dom0_arbiter.simulator.scenarios.scenario import METRICS
 
 SCENARIO = """
 format = 1
@@ -164,7 +164,7 @@ def test_a_report_is_written_beside_the_table(tmp_path: Path) -> None:
 
 
 def test_the_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from dom0_arbiter.simulator import bench, bench_host
+    from dom0_arbiter.simulator.benches import bench, bench_host
 
     monkeypatch.setattr(bench_host, "WARM_UP_S", 3.0)
     monkeypatch.setattr(bench_host, "MEASURED_S", 1.5)

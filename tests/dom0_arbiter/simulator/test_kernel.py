@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dom0_arbiter.simulator.kernel import AGENT_KIB, CHURN_KIB, READ_KIB_S, TOUCH_KIB_S, TURNOVER_S, Kernel, Swap
+from dom0_arbiter.simulator.guests.kernel import AGENT_KIB, CHURN_KIB, READ_KIB_S, TOUCH_KIB_S, TURNOVER_S, Kernel, Swap
 
 MIB = 1024
 STATIC_MAX_KIB = 1024 * MIB

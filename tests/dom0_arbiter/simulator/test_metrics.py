@@ -4,9 +4,9 @@ import pytest
 
 from dom0_arbiter.policy import DomainSettings, Settings
 from dom0_arbiter.simulator import Constant, Curve, GuestSpec, Steps, World
-from dom0_arbiter.simulator.metrics import Fairness, compute_metrics
-from dom0_arbiter.simulator.outcome import Number
-from dom0_arbiter.simulator.scenario import METRICS
+from dom0_arbiter.simulator.playing.metrics import Fairness, compute_metrics
+from dom0_arbiter.simulator.playing.outcome import Number
+from dom0_arbiter.simulator.scenarios.scenario import METRICS
 
 MIB = 1024
 SLACK_KIB = 64 * MIB

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, World
-from dom0_arbiter.simulator.outcome import RequestOutcome
-from dom0_arbiter.simulator.petitions import Held, Petition
-from dom0_arbiter.simulator.scenario import Request, Verdict
+from dom0_arbiter.simulator.playing.outcome import RequestOutcome
+from dom0_arbiter.simulator.playing.petitions import Held, Petition
+from dom0_arbiter.simulator.scenarios.scenario import Request, Verdict
 
 MIB = 1024
 SLACK_KIB = 64 * MIB

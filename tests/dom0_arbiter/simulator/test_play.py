@@ -7,10 +7,10 @@ import pytest
 
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator import Character, Curve, GuestSpec, Steps
-from dom0_arbiter.simulator.outcome import Outcome
-from dom0_arbiter.simulator.play import OURS, TRIES_AGAIN_S, Play, handover_s, play
-from dom0_arbiter.simulator.recorder import MOMENTS
-from dom0_arbiter.simulator.scenario import METRICS, POLICIES, Appearance, Expectation, Request, Scenario
+from dom0_arbiter.simulator.playing.outcome import Outcome
+from dom0_arbiter.simulator.playing.play import OURS, TRIES_AGAIN_S, Play, handover_s, play
+from dom0_arbiter.simulator.playing.recorder import MOMENTS
+from dom0_arbiter.simulator.scenarios.scenario import METRICS, POLICIES, Appearance, Expectation, Request, Scenario
 
 MIB = 1024
 SLACK_KIB = 64 * MIB

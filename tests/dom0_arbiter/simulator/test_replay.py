@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dom0_arbiter.simulator import Constant, Steps
-from dom0_arbiter.simulator.replay import read_trace
-from dom0_arbiter.simulator.scenario import Scenario, ScenarioError
+from dom0_arbiter.simulator.scenarios.replay import read_trace
+from dom0_arbiter.simulator.scenarios.scenario import Scenario, ScenarioError
 
 HOST_KIB = 4_194_304
 HEAD = "time_s,domain,demand_kib"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator import Constant, GuestSpec, Violation
-from dom0_arbiter.simulator.outcome import ExpectationOutcome, Outcome, RequestOutcome, Series
+from dom0_arbiter.simulator.playing.outcome import ExpectationOutcome, Outcome, RequestOutcome, Series
 from dom0_arbiter.simulator.report import METRIC_WORDS, replay_json, simulate_json
 from dom0_arbiter.simulator.report.html import render_html
 from dom0_arbiter.simulator.report.thin import PAGE_POINTS_MAX, POINTS_MAX, points_for, thin
-from dom0_arbiter.simulator.scenario import METRICS, Appearance, Expectation, Scenario
+from dom0_arbiter.simulator.scenarios.scenario import METRICS, Appearance, Expectation, Scenario
 
 EVIL = '</script><img src=x onerror="alert(1)">{{ 7*7 }} %{y} <b>'
 

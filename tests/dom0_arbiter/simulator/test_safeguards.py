@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, Spikes
-from dom0_arbiter.simulator.play import play
-from dom0_arbiter.simulator.scenario import Appearance, Safeguard, Scenario
+from dom0_arbiter.simulator.playing.play import play
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Safeguard, Scenario
 
 MIB = 1024
 GUEST = GuestSpec(

@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 from dom0_arbiter.policy import DomainSettings
 from dom0_arbiter.simulator import Character, Constant, Spikes, Steps
 from dom0_arbiter.simulator.curve import Curve, linear, sine
-from dom0_arbiter.simulator.scenario import METRICS, POLICIES, Appearance, Expectation, Request, Scenario, ScenarioError
-from dom0_arbiter.simulator.scenario_file import parse_scenario, read_scenario
-from dom0_arbiter.simulator.scenario_tables import ExpectTable
+from dom0_arbiter.simulator.scenarios.scenario import (
+    METRICS,
+    POLICIES,
+    Appearance,
+    Expectation,
+    Request,
+    Scenario,
+    ScenarioError,
+)
+from dom0_arbiter.simulator.scenarios.scenario_file import parse_scenario, read_scenario
+from dom0_arbiter.simulator.scenarios.scenario_tables import ExpectTable
 
 SHIPPED = Path(__file__).parents[3] / "docs" / "scenarios"
 HOST = "[host]\nmemory_kib = 4_194_304\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dom0_arbiter.simulator.score import REVERSAL_KIB, GuestScore
+from dom0_arbiter.simulator.guests.score import REVERSAL_KIB, GuestScore
 
 MIB = 1024
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from dom0_arbiter.simulator.agent import Agent
-from dom0_arbiter.simulator.character import Character
 from dom0_arbiter.simulator.curve import Constant, Curve
 from dom0_arbiter.simulator.directory import Directory
-from dom0_arbiter.simulator.driver import Driver
+from dom0_arbiter.simulator.guests.agent import Agent
+from dom0_arbiter.simulator.guests.character import Character
+from dom0_arbiter.simulator.guests.driver import Driver
+from dom0_arbiter.simulator.guests.kernel import TOUCH_KIB_S, Kernel, Swap
+from dom0_arbiter.simulator.guests.score import GuestScore
 from dom0_arbiter.simulator.host import Host
-from dom0_arbiter.simulator.kernel import TOUCH_KIB_S, Kernel, Swap
-from dom0_arbiter.simulator.score import GuestScore
 
 MEMMAP_DIVISOR = (
     64  # a struct page of 64 bytes for each of the 4096 that the guest could have (include/linux/mm_types.h)

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct, field
 from dom0_arbiter.engine.domain import DomainState
 from dom0_arbiter.policy import DomainSettings, EstimatorName
 from dom0_arbiter.service.config import PolicyTable as ArbiterPolicyTable
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.scenario import KIB_MAX, METRICS, InvariantName, Policy, Safeguard, Verdict
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.scenarios.scenario import KIB_MAX, METRICS, InvariantName, Policy, Safeguard, Verdict
 
 TIME_MAX_S = 31_622_400.0  # a leap year
 STEP_MIN_S, STEP_MAX_S = 0.001, 1.0

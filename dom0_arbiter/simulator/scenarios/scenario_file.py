@@ -7,10 +7,10 @@ from typing import Any
 
 from dom0_arbiter.policy import DomainSettings, Settings
 from dom0_arbiter.service.toml import TomlError, decode_toml
-from dom0_arbiter.simulator.character import Character
-from dom0_arbiter.simulator.guest import GuestSpec
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.scenario import (
+from dom0_arbiter.simulator.guests.character import Character
+from dom0_arbiter.simulator.guests.guest import GuestSpec
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.scenarios.scenario import (
     Appearance,
     Expectation,
     Request,
@@ -18,8 +18,8 @@ from dom0_arbiter.simulator.scenario import (
     ScenarioError,
     boots_with_kib,
 )
-from dom0_arbiter.simulator.scenario_curves import CurveError, CurveReader
-from dom0_arbiter.simulator.scenario_tables import (
+from dom0_arbiter.simulator.scenarios.scenario_curves import CurveError, CurveReader
+from dom0_arbiter.simulator.scenarios.scenario_tables import (
     DOMAIN_SUBJECTS,
     HOST_SUBJECTS,
     CharacterTable,

@@ -16,7 +16,7 @@ import trio
 from dom0_arbiter.engine import DomainSample, HostSampled
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.service import Arbiter, listen_admin
-from dom0_arbiter.simulator.bench_engine import HELLO, MIB, SIZE_KIB, report
+from dom0_arbiter.simulator.benches.bench_engine import HELLO, MIB, SIZE_KIB, report
 from dom0_arbiter.simulator.xenstored import serve_xenstore
 from dom0_arbiter.xen import Xenstore, open_xenstore
 from protocol import HELLO_KEY, REPORT_KEY, domain_path, encode_hello, encode_report

@@ -4,14 +4,14 @@ from functools import lru_cache
 
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator.curve import Constant, Steps
-from dom0_arbiter.simulator.guest import GuestSpec
-from dom0_arbiter.simulator.judge import Judge
-from dom0_arbiter.simulator.metrics import Fairness, compute_metrics
-from dom0_arbiter.simulator.outcome import Outcome
-from dom0_arbiter.simulator.petitions import Held, Petition
-from dom0_arbiter.simulator.recorder import Recorder
+from dom0_arbiter.simulator.guests.guest import GuestSpec
+from dom0_arbiter.simulator.playing.judge import Judge
+from dom0_arbiter.simulator.playing.metrics import Fairness, compute_metrics
+from dom0_arbiter.simulator.playing.outcome import Outcome
+from dom0_arbiter.simulator.playing.petitions import Held, Petition
+from dom0_arbiter.simulator.playing.recorder import Recorder
 from dom0_arbiter.simulator.rivals import RIVALS
-from dom0_arbiter.simulator.scenario import Appearance, Scenario
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario
 from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB, World
 
 GIB = 1024 * 1024

@@ -16,13 +16,13 @@ import trio
 from dom0_arbiter.engine import HostSampled
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.service import Arbiter, listen_admin
+from dom0_arbiter.simulator.demo_host.procfs import Procfs
+from dom0_arbiter.simulator.demo_host.workload import Workload
 from dom0_arbiter.simulator.directory import Directory
-from dom0_arbiter.simulator.guest import Guest
+from dom0_arbiter.simulator.guests.guest import Guest
 from dom0_arbiter.simulator.host import Allotment, Host
 from dom0_arbiter.simulator.inspector import Inspector
 from dom0_arbiter.simulator.invariants import Scene
-from dom0_arbiter.simulator.procfs import Procfs
-from dom0_arbiter.simulator.workload import Workload
 from dom0_arbiter.simulator.xenstored import XenstoreServer, serve_xenstore
 from dom0_arbiter.xen import NoSuchDomainError, open_xenstore
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from dom0_arbiter.policy import Vessel, fill
-from dom0_arbiter.simulator.guest import Guest
-from dom0_arbiter.simulator.outcome import Number
+from dom0_arbiter.simulator.guests.guest import Guest
+from dom0_arbiter.simulator.playing.outcome import Number
 from dom0_arbiter.simulator.world import World
 
 LOOK_S = 1.0

@@ -1,6 +1,6 @@
 """Keeps who had what and who needed what, for people to look at."""
 
-from dom0_arbiter.simulator.outcome import Series
+from dom0_arbiter.simulator.playing.outcome import Series
 from dom0_arbiter.simulator.world import World
 
 MOMENTS = 2000  # of a record, at most

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from dom0_arbiter.simulator.curve import Constant, Curve, Spikes, Steps, linear, sine
-from dom0_arbiter.simulator.scenario import ScenarioError
-from dom0_arbiter.simulator.scenario_tables import Amounts, CurveTable, Shape
-from dom0_arbiter.simulator.trace import CACHE_COLUMN, Course, read_courses
+from dom0_arbiter.simulator.scenarios.scenario import ScenarioError
+from dom0_arbiter.simulator.scenarios.scenario_tables import Amounts, CurveTable, Shape
+from dom0_arbiter.simulator.scenarios.trace import CACHE_COLUMN, Course, read_courses
 
 CURVE_FORMS = (("base_kib", "peak_kib", "every_s", "for_s"), ("sine_kib", "period_s"), ("csv", "domain"))
 

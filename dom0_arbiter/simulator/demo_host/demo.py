@@ -7,8 +7,8 @@ from typing import Any
 
 import trio
 
-from dom0_arbiter.simulator.embedded import FIRST_DOMID, EmbeddedHost, run_embedded_host
-from dom0_arbiter.simulator.workload import RAMP_S, Spike, Workload
+from dom0_arbiter.simulator.demo_host.embedded import FIRST_DOMID, EmbeddedHost, run_embedded_host
+from dom0_arbiter.simulator.demo_host.workload import RAMP_S, Spike, Workload
 from protocol import __version__
 
 MET_WITHIN_S = 5.0

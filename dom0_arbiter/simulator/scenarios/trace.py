@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dom0_arbiter.simulator.scenario import KIB_MAX, ScenarioError
+from dom0_arbiter.simulator.scenarios.scenario import KIB_MAX, ScenarioError
 
 COLUMNS = ["time_s", "domain", "demand_kib"]
 CACHE_COLUMN = "cache_kib"

@@ -1,7 +1,7 @@
 """A guest's agent in a played guest: the agent's own cadence, session and reports, over a played kernel."""
 
 from dom0_arbiter.simulator.directory import Directory
-from dom0_arbiter.simulator.kernel import Kernel
+from dom0_arbiter.simulator.guests.kernel import Kernel
 from guest_agent import DEFAULTS, Cadence, Counters, Sample, Session, build_hello, build_report
 from protocol import HAS_PSI, HAS_VMSTAT, TAKES_GRANTS, Hello, Report, decode_grant, encode_hello, encode_report
 

@@ -1,8 +1,8 @@
 """A Linux guest's balloon driver (drivers/xen/balloon.c, 5.4 to 6.x): how it hears, moves, and gives up."""
 
-from dom0_arbiter.simulator.character import Character
+from dom0_arbiter.simulator.guests.character import Character
+from dom0_arbiter.simulator.guests.kernel import Kernel
 from dom0_arbiter.simulator.host import Host
-from dom0_arbiter.simulator.kernel import Kernel
 
 RETRIES = 4  # max_retry_count, since XSA-300
 RETRY_FIRST_S = 2.0  # schedule_delay doubles before it is first waited for: 2 + 4 + 8 = 14 s in all

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from dom0_arbiter.policy import MARGIN_KIB, DomainSettings, Settings
 from dom0_arbiter.simulator.curve import Constant, Steps
-from dom0_arbiter.simulator.guest import NO_CACHE, GuestSpec
-from dom0_arbiter.simulator.kernel import Swap
-from dom0_arbiter.simulator.scenario import Appearance, Scenario, ScenarioError, boots_with_kib
-from dom0_arbiter.simulator.scenario_file import swap_total_kib
-from dom0_arbiter.simulator.scenario_tables import TIME_MAX_S
-from dom0_arbiter.simulator.trace import Course, read_courses
+from dom0_arbiter.simulator.guests.guest import NO_CACHE, GuestSpec
+from dom0_arbiter.simulator.guests.kernel import Swap
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario, ScenarioError, boots_with_kib
+from dom0_arbiter.simulator.scenarios.scenario_file import swap_total_kib
+from dom0_arbiter.simulator.scenarios.scenario_tables import TIME_MAX_S
+from dom0_arbiter.simulator.scenarios.trace import Course, read_courses
 
 MIB = 1024
 SINGLE_LASTS_S = 60.0  # where nothing tells how long a value holds, because all domains have but one

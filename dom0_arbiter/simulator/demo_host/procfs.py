@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dom0_arbiter.simulator.kernel import Kernel
+from dom0_arbiter.simulator.guests.kernel import Kernel
 
 _ZRAM = "sys/block/zram0/mm_stat"  # where the agent looks below a root that is not /proc
 _SWAP_DEVICES = {"disk": "/dev/xvdb", "zram": "/dev/zram0"}

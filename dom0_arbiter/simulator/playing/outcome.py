@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dom0_arbiter.simulator.invariants import Violation
-from dom0_arbiter.simulator.scenario import Verdict
+from dom0_arbiter.simulator.scenarios.scenario import Verdict
 
 Number = int | float | None
 

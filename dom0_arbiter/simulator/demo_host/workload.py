@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from dom0_arbiter.simulator.curve import Constant, Steps
-from dom0_arbiter.simulator.guest import GuestSpec
+from dom0_arbiter.simulator.guests.guest import GuestSpec
 
 MIB = 1024
 SLACK_KIB = 64 * MIB

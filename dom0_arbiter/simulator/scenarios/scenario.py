@@ -9,8 +9,8 @@ from math import isqrt
 from typing import Literal, get_args
 
 from dom0_arbiter.policy import Settings
-from dom0_arbiter.simulator.guest import GuestSpec
-from dom0_arbiter.simulator.kernel import CHURN_KIB
+from dom0_arbiter.simulator.guests.guest import GuestSpec
+from dom0_arbiter.simulator.guests.kernel import CHURN_KIB
 
 Verdict = Literal["granted", "refused-lack", "refused-stuck"]
 Policy = Literal[

@@ -3,8 +3,8 @@
 import platform
 from typing import Any
 
-from dom0_arbiter.simulator.bench_engine import measure_engine
-from dom0_arbiter.simulator.bench_host import measure_host
+from dom0_arbiter.simulator.benches.bench_engine import measure_engine
+from dom0_arbiter.simulator.benches.bench_host import measure_host
 from protocol import __version__
 
 DOMAINS = (5, 50, 500, 5000)

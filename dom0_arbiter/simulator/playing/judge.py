@@ -1,7 +1,7 @@
 """Whether what a scenario expects of its domains and its host came true."""
 
-from dom0_arbiter.simulator.outcome import ExpectationOutcome, Number
-from dom0_arbiter.simulator.scenario import Expectation
+from dom0_arbiter.simulator.playing.outcome import ExpectationOutcome, Number
+from dom0_arbiter.simulator.scenarios.scenario import Expectation
 from dom0_arbiter.simulator.world import World
 
 EPSILON_S = 1e-9

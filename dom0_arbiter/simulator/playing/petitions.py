@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from dom0_arbiter.engine import Reservation, ReservationReleased, ReservationRequested
-from dom0_arbiter.simulator.outcome import RequestOutcome
-from dom0_arbiter.simulator.scenario import Request, Verdict
+from dom0_arbiter.simulator.playing.outcome import RequestOutcome
+from dom0_arbiter.simulator.scenarios.scenario import Request, Verdict
 from dom0_arbiter.simulator.world import World
 
 _VERDICTS: dict[str, Verdict] = {

@@ -1,0 +1,1 @@
+"""Plays a scenario under one policy, and says what came of it: figures, requests, expectations, a record."""
