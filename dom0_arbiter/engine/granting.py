@@ -16,12 +16,15 @@ def renew_grants(turn: Turn, parties: Sequence[Party], room: Room) -> None:
     if not any(wishes.values()):
         return
     granted_kib = sum(turn.domains[p.domid].grant_kib for p in parties)
-    planned = plan_grants(parties, wishes, room.unpromised_kib + granted_kib)
+    balloons = [turn.balloon(turn.domains[domid]) for domid, wish_kib in wishes.items() if wish_kib]
+    margins_kib = sum(max(0, b.target_kib + MARGIN_KIB - max(b.maxmem_kib, b.actual_kib)) for b in balloons)
+    spare_kib = room.unpromised_kib + granted_kib - margins_kib  # a grant stands above the margin
+    planned = plan_grants(parties, wishes, spare_kib)
     changed = {
         domid: kib if is_other_grant(turn.domains[domid].grant_kib, kib) else turn.domains[domid].grant_kib
         for domid, kib in planned.items()
     }
-    if sum(changed.values()) > room.unpromised_kib + granted_kib:
+    if sum(changed.values()) > spare_kib:
         changed = planned
     lowered = {domid: kib for domid, kib in changed.items() if kib < turn.domains[domid].grant_kib}
     for domid, kib in (lowered or changed).items():

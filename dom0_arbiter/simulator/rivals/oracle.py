@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dom0_arbiter.simulator.world import World
 
 AHEAD_S = 1.0
+ROUNDING_KIB = 2 * PAGE_KIB  # what a guest may keep of what was taken from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,10 @@ class Oracle(Rival):
         self.due_s = world.now_s + AHEAD_S
         wishes = {domid: self._wish(domid) for domid in world.guests if not is_fixed(world, domid)}
         held_kib = sum(host.domains[domid].actual_kib for domid in wishes)
-        sizes = sizes_kib(wishes, max(0, held_kib + host.free_kib - world.settings.slack_kib), world.awaited_kib)
+        awaited_kib = world.awaited_kib
+        if awaited_kib:
+            awaited_kib += ROUNDING_KIB * (1 + len(wishes))
+        sizes = sizes_kib(wishes, max(0, held_kib + host.free_kib - world.settings.slack_kib), awaited_kib)
         shrinking_first = sorted(sizes.items(), key=lambda each: each[1] >= host.domains[each[0]].actual_kib)
         for domid, kib in shrinking_first:
             actual_kib = host.domains[domid].actual_kib
