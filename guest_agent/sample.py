@@ -11,6 +11,7 @@ else:
 
 
 _LEVELS = (b"\nActive(file):", b"\nInactive(file):", b"\nShmem:", b"\nAnonPages:", b"\nCommitted_AS:")
+_SWAP_UNUSED = (b"\nSwapFree:", b"\nSwapCached:")  # what is in memory again, and keeps its slot until slots get scarce
 _UNEVICTABLE = (b"\nSUnreclaim:", b"\nKernelStack:", b"\nPageTables:", b"\nMlocked:")
 _DEV, _ZRAM = b"/dev/", b"/dev/zram"
 _DIGITS_MAX = 20  # of a 64-bit counter
@@ -85,7 +86,7 @@ def parse_meminfo(text: bytes, uptime_ms: int) -> Sample:
         unevictable_kib=sum([_kib(text, key) or 0 for key in _UNEVICTABLE]),
         committed_kib=committed,
         swap_total_kib=swap_total_kib,
-        swap_used_kib=max(0, swap_total_kib - (_kib(text, b"\nSwapFree:") or 0)),
+        swap_used_kib=max(0, swap_total_kib - sum([_kib(text, key) or 0 for key in _SWAP_UNUSED])),
     )
 
 

@@ -55,7 +55,7 @@ class Report(Message):
     unevictable_kib: int = kib(default=0)  # SUnreclaim + KernelStack + PageTables + Mlocked
     committed_kib: int = kib(default=0)  # Committed_AS
     swap_total_kib: int = kib(default=0)
-    swap_used_kib: int = kib(default=0)
+    swap_used_kib: int = kib(default=0)  # without what is in memory again (SwapCached)
     min_free_kib: int = kib(default=0)  # vm.min_free_kbytes: the kernel's own reserve
     floor_kib: int = kib(default=0)  # the least total_kib the guest asks to keep; 0: no wish
     balloon_target_kib: int = kib(default=0)  # what the balloon driver is aiming at; 0: unknown

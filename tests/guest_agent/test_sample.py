@@ -46,6 +46,12 @@ def test_meminfo_of_a_current_kernel() -> None:
     }
 
 
+def test_what_came_back_from_swap_and_keeps_its_slot_is_not_in_swap() -> None:
+    assert MEMINFO_6_1.count(b"SwapCached:            0 kB") == 1
+    cached = MEMINFO_6_1.replace(b"SwapCached:            0 kB", b"SwapCached:         1000 kB")
+    assert parse_meminfo(cached, 0).swap_used_kib == 68
+
+
 def test_a_kernel_without_memavailable_gets_an_estimate_without_shared_memory() -> None:
     sample = parse_meminfo(MEMINFO_3_10, 0)
     assert sample.available_kib == 200_000 + 150_000 + 120_000 - 8_000
