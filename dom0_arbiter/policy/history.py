@@ -14,14 +14,13 @@ STALL_RATIO = 0.01  # PSI some above 1 % counts as pressure: senpai's target is 
 # Above so many times vm.min_free_kbytes of free pages the kernel reclaims nothing (mm/page_alloc.c: the high watermark
 # is 1.5 times it, boosts raise it by up to as much again): what stalls then is not short of the guest's memory.
 RECLAIMS_BELOW_RATIO = 4
-STALLED_DIVISOR = 8  # a time of nothing but stalls is taken to lack an eighth of the guest, if no page says how much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Times in seconds of the arbiter's clock, but for the probes' (the guest's).
 
-    hidden: what the guest needs of the memory that it calls available, as swap-ins, refaults and stalls have shown.
+    hidden: what the guest needs of the memory that it calls available, as swap-ins and refaults have shown.
     """
 
     report: Report
@@ -94,7 +93,8 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
     """Pressure of a guest that calls memory available: so much of that it cannot do without after all.
 
     File pages that are read again soon after they were dropped (mm/workingset.c) are working set where programs stall
-    for them; else they are cache like any other.
+    for them; else they are cache like any other. Stalls alone say nothing: a donor stalls while its balloon has cache
+    dropped (in the lab it was taken to need what it was giving, and the guest that waited for it was killed).
     """
     now_s = report.uptime_ms / 1000
     faulted = report.swap_in_total - before.swap_in_total + report.refault_anon_total - before.refault_anon_total
@@ -103,7 +103,6 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
     if hidden.kib > report.available_kib:  # it says so itself now
         hidden = Probe(kib=report.available_kib, evident_s=hidden.evident_s, patience_s=hidden.patience_s)
     reclaims = report.free_kib <= RECLAIMS_BELOW_RATIO * report.min_free_kib
-    if reclaims and (faulted > 0 or stalled_ratio > STALL_RATIO) and report.available_kib > 0:
-        missed_kib = max(faulted * PAGE_KIB, int(stalled_ratio * report.total_kib / STALLED_DIVISOR))
-        return raise_probe(hidden, min(hidden.kib + missed_kib, report.available_kib), now_s)
+    if reclaims and faulted > 0 and report.available_kib > 0:
+        return raise_probe(hidden, min(hidden.kib + faulted * PAGE_KIB, report.available_kib), now_s)
     return lower_probe(hidden, elapsed_s, now_s)
