@@ -151,6 +151,9 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
 
 def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
     now_s, balloon, was_shut_down = turn.now_s, domain.balloon, domain.is_shut_down
+    if domain.is_paused and now_s >= domain.frozen_until_s > float("-inf"):
+        # While paused it could not obey: the next request to suspend is not the guest's asking again.
+        domain = turn.change(domain, frozen_until_s=float("-inf"))
     if balloon is None:
         seen = Balloon(
             target_kib=domain.xenstore_target_kib,

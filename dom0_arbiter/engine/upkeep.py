@@ -29,7 +29,8 @@ def keep_up(turn: Turn) -> bool:
     """
     promised_kib = turn.promised_kib()
     for domain in turn.domains.each():
-        if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or domain.is_paused):
+        is_left_alone = domain.is_paused and not domain.is_frozen(turn.now_s)  # a paused one may be about to be saved
+        if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or is_left_alone):
             _keep_up_one(turn, domain, domain.balloon)
     _withdraw_promises(turn)
     return turn.promised_kib() < promised_kib
