@@ -23,7 +23,7 @@ from dom0_arbiter.engine.events import (
     ShutdownObserved,
     TargetObserved,
 )
-from dom0_arbiter.engine.reservation import Reservation
+from dom0_arbiter.engine.reservation import Reservation, set_aside_kib
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.step import step
 
@@ -54,5 +54,6 @@ __all__ = [
     "State",
     "TargetObserved",
     "WriteTarget",
+    "set_aside_kib",
     "step",
 ]

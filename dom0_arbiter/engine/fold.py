@@ -85,7 +85,7 @@ def _domain_event(
             turn.change(domain, is_manual=False, own_maxmem_kib=None, balloon=balloon)
             turn.stale = True
         case ActionFailed():
-            turn.change(domain, own_maxmem_kib=None, is_unsure=bool(domain.own_targets_kib))
+            turn.change(domain, own_maxmem_kib=None, is_unsure=bool(domain.own_targets_kib), grant_kib=0)
             turn.stale = True
 
 
@@ -101,7 +101,8 @@ def _reservation(turn: Turn, event: ReservationRequested | ReservationReleased) 
 
 def _introduced(turn: Turn, event: DomainIntroduced) -> None:
     known = turn.domains.get(event.domid)
-    settings = turn.state.settings.of_domain(event.name.removesuffix(INCOMING), uuid=event.uuid)
+    name = event.name.removesuffix(INCOMING)
+    settings = turn.state.settings.of_domain(name, uuid=event.uuid)
     if known is not None and known.uuid == event.uuid:
         if (known.name, known.static_max_kib) != (event.name, event.static_max_kib):
             turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)
@@ -119,8 +120,8 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
             introduced_s=turn.now_s,
         )
     )
-    if event.name in turn.state.reservations:  # it has come, and takes what was set aside for it
-        _reservation(turn, ReservationReleased(name=event.name))
+    if name in turn.state.reservations:  # it has come, and takes what was set aside for it
+        _reservation(turn, ReservationReleased(name=name))
     turn.stale = True
 
 
@@ -130,7 +131,8 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
         domain = turn.domains.get(domid)
         if domain is None:
             foreign_kib += max(0, sample.maxmem_kib - sample.actual_kib)
-            unknown_kib += max(sample.maxmem_kib, sample.actual_kib)
+            if not sample.shut_down:  # else it is on its way out, not being built
+                unknown_kib += max(sample.maxmem_kib, sample.actual_kib)
         else:
             _domain_sampled(turn, domain, sample)
     for domain in turn.domains.each():

@@ -15,7 +15,7 @@ def renew_grants(turn: Turn, parties: Sequence[Party], room: Room) -> None:
     wishes = {p.domid: _wish_kib(turn, turn.domains[p.domid]) for p in parties}
     if not any(wishes.values()):
         return
-    granted_kib = sum(turn.domains[p.domid].grant_kib for p in parties)
+    granted_kib = sum(turn.domains[domid].grant_kib for domid, wish_kib in wishes.items() if wish_kib)
     balloons = [turn.balloon(turn.domains[domid]) for domid, wish_kib in wishes.items() if wish_kib]
     margins_kib = sum(max(0, b.target_kib + MARGIN_KIB - max(b.maxmem_kib, b.actual_kib)) for b in balloons)
     spare_kib = room.unpromised_kib + granted_kib - margins_kib  # a grant stands above the margin
@@ -45,9 +45,14 @@ def take_back_grants(turn: Turn) -> bool:
 
 
 def _wish_kib(turn: Turn, domain: Domain) -> int:
-    """What its owner lets it take, if it can: its agent must have told of the target that the grant is counted from."""
-    hello, report, balloon = domain.hello, domain.report, domain.balloon
+    """What its owner lets it take, if it can: its agent must have told of the target that the grant is counted from.
+
+    Where Xen does not show maxmem (through xl), it cannot be set alone either.
+    """
+    hello, report, balloon, host = domain.hello, domain.report, domain.balloon, turn.state.sample
     if hello is None or report is None or balloon is None or not hello.capabilities & TAKES_GRANTS:
+        return 0
+    if host is None or not host.domains[domain.domid].is_maxmem_known:
         return 0
     knows_its_target = abs(report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB
     return domain.settings.grant_kib if knows_its_target and balloon.at_rest(turn.now_s) else 0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dom0_arbiter.engine.balloon import PAGE_KIB, SLOW_AFTER_S
+from dom0_arbiter.engine.balloon import PAGE_KIB
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
@@ -22,7 +22,10 @@ from dom0_arbiter.policy import (
 
 # What no report licenses, the margin, and what is not worth a step: a report licenses half of what is left.
 DONOR_KEEPS_KIB = DONOR_RESERVE_KIB + MARGIN_KIB + 2 * MOVE_MIN_KIB
-GIVES_WITHIN_S = 10.0  # without any memory having come free since, those who were to give it do not
+# So long without a sixty-fourth of what is asked for having come free, those who were to give it do not: a guest that
+# gives a page at a time keeps nobody waiting.
+GIVES_WITHIN_S = 10.0
+LEAST_PACE_DIVISOR = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Reservation:
     """One request and what came of it. Times of the arbiter's clock.
 
     kib: what is set aside, or what is waited for; missing_kib, blame (names of domains): what a refusal says.
-    nearest_kib: the most that was free for it yet, last so at nearer_s.
+    nearest_kib: how much was free for it when that had last come nearer, at nearer_s.
     """
 
     name: str
@@ -80,7 +83,7 @@ def _decide(
     turn: Turn, reservation: Reservation, parties: Sequence[Party], possible_kib: int, unpromised_kib: int
 ) -> Reservation:
     now_s = turn.now_s
-    nearer = unpromised_kib > reservation.nearest_kib
+    nearer = unpromised_kib >= reservation.nearest_kib + max(MOVE_MIN_KIB, reservation.size_kib // LEAST_PACE_DIVISOR)
     nearest_kib, nearer_s = (unpromised_kib, now_s) if nearer else (reservation.nearest_kib, reservation.nearer_s)
     stands = now_s - nearer_s >= GIVES_WITHIN_S
     verdict = judge_reservation(
@@ -121,14 +124,8 @@ def _settle_for(turn: Turn, reservation: Reservation, parties: Sequence[Party], 
     if unpromised_kib >= reservation.min_kib:
         return Verdict(outcome="granted", kib=min(reservation.size_kib, unpromised_kib - unpromised_kib % PAGE_KIB))
     missing_kib = reservation.min_kib - max(0, unpromised_kib)
-    blame = [p.domid for p in parties if _owes(turn, p)]
+    blame = [p.domid for p in parties if turn.balloon(turn.domains[p.domid]).phase == "shrinking"]
     return Verdict(outcome="refused-stuck" if blame else "refused-lack", missing_kib=missing_kib, blame=blame)
-
-
-def _owes(turn: Turn, party: Party) -> bool:
-    """Whether it was asked for memory and has not given it."""
-    balloon = turn.balloon(turn.domains[party.domid])
-    return balloon.phase == "shrinking" and turn.now_s - balloon.progressed_s > SLOW_AFTER_S
 
 
 def _holdouts(turn: Turn, obedient: set[int], *, stands: bool) -> Sequence[Holdout]:

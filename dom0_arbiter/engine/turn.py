@@ -57,12 +57,12 @@ class Turn:
             maxmem_kib = min(maxmem_kib, max(to_kib, balloon.maxmem_kib))
         limit = SetMaxmem(domid=domain.domid, maxmem_kib=maxmem_kib)
         grows = to_kib > balloon.target_kib
+        if domain.grant_kib:
+            self.actions.append(_no_grant(domain))
         if limit.maxmem_kib == balloon.maxmem_kib:
             self.actions.append(write)
         else:
             self.actions.extend((limit, write) if grows else (write, limit))
-        if domain.grant_kib:
-            self.actions.append(_no_grant(domain))
         decision = Decision(
             domid=domain.domid, at_s=self.now_s, from_kib=balloon.target_kib, to_kib=to_kib, reason=reason
         )
@@ -84,10 +84,14 @@ class Turn:
         return self.change(domain, balloon=replace(balloon, maxmem_kib=maxmem_kib), own_maxmem_kib=maxmem_kib)
 
     def take_grant(self, domain: Domain) -> Domain:
-        """Take back what the domain may take by itself: it is told before it is stopped."""
+        """Take back what the domain may take by itself: it is told before it is stopped.
+
+        The maxmem of one that is pinned is somebody else's by now.
+        """
         self.actions.append(_no_grant(domain))
-        balloon = self.balloon(domain)
-        self.limit(domain, balloon, max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB)
+        if domain.is_in_hand(self.now_s):
+            balloon = self.balloon(domain)
+            self.limit(domain, balloon, max(balloon.target_kib, balloon.actual_kib) + MARGIN_KIB)
         return self.change(self.domains[domain.domid], grant_kib=0)
 
     def balloon(self, domain: Domain) -> Balloon:

@@ -34,7 +34,7 @@ class DomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The host's. free_pool_kib None: as much as the largest burst seen, at most a twentieth of the managed total."""
+    """The host's. free_pool_kib None: two bursts' worth, at most a twentieth of the managed total and 256 MiB."""
 
     slack_kib: int = SLACK_MIN_KIB
     surplus: Surplus = "spread"

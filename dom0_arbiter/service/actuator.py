@@ -26,7 +26,7 @@ class Actuator:
     async def apply(self, actions: Sequence[Action]) -> list[ActionFailed]:
         """Carry out the plan; return what failed. A domain that is gone is no failure: its release is on the way."""
         failures: dict[int, ActionFailed] = {}
-        last_write = {action.domid: index for index, action in enumerate(actions) if isinstance(action, WriteTarget)}
+        last_write = {action.domid: index for index, action in enumerate(actions) if _comes_before_maxmem(action)}
         writes: list[Write] = []
         later: list[SetMaxmem] = []
         for index, action in enumerate(actions):
@@ -68,6 +68,11 @@ class Actuator:
         except XenstoreError as error:
             log.warning("%s", error)
             failures |= {domid: ActionFailed(domid=domid, reason=str(error)) for domid in values}
+
+
+def _comes_before_maxmem(action: Action) -> bool:
+    """Whether a maxmem that is planned after it must wait for it: a lower one, for a guest that would aim above it."""
+    return isinstance(action, WriteTarget) or (isinstance(action, SendGrant) and action.grant.extra_kib == 0)
 
 
 async def _write_where_alive(values: Mapping[int, Mapping[str, bytes]], transaction: Transaction) -> None:

@@ -10,9 +10,11 @@ from msgspec import Meta, Struct
 
 from dom0_arbiter.policy import DomainSettings, EstimatorName, Settings, Surplus
 from dom0_arbiter.policy.settings import SLACK_MIN_KIB
+from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
 KIB_MAX = 2**40
+SIZE_MAX_BYTES = 1 << 20  # some ten thousand domains; tomllib's time grows with the square of a key's depth
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_SHOWN = "00000000-0000-0000-0000-000000000000"
@@ -67,9 +69,10 @@ class _File(Struct, forbid_unknown_fields=True, frozen=True):
 def read_settings(path: Path) -> Settings:
     """Read and check the file; raise ConfigError if it is unreadable, not TOML, or says something not allowed."""
     try:
-        return parse_settings(path.read_bytes(), name=str(path))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        content = read_file(path, SIZE_MAX_BYTES)
+    except FileRefusedError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parse_settings(content, name=str(path))
 
 
 def parse_settings(content: bytes, *, name: str) -> Settings:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dom0_arbiter.engine import Domain, State
+from dom0_arbiter.engine import Domain, State, set_aside_kib
 from dom0_arbiter.xen import Dom0Sample
 from protocol import __version__
 
@@ -22,7 +22,7 @@ def describe(state: State, *, now_s: float, started_s: float, dom0: Dom0Sample, 
         "host": {
             "memory_kib": state.total_kib,
             "free_kib": state.free_kib,
-            "reserved_kib": sum(r.kib for r in state.reservations.values() if r.outcome == "granted"),
+            "reserved_kib": set_aside_kib(state),
             "slack_kib": state.settings.slack_kib,
             "free_pool_kib": state.pool_kib,
             "floors_missing_kib": state.floors_missing_kib,

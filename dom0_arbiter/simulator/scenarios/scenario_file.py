@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.service.config import SIZE_MAX_BYTES
+from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 from dom0_arbiter.simulator.guests.character import Character
 from dom0_arbiter.simulator.guests.guest import GuestSpec
@@ -35,9 +37,9 @@ END = float("inf")
 def read_scenario(path: Path) -> Scenario:
     """Read and check a scenario file, and the traces it names beside it. Raises ScenarioError, and nothing else."""
     try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        content = read_file(path, SIZE_MAX_BYTES)
+    except FileRefusedError as error:
+        raise ScenarioError(f"{path}: {error}") from error
     return parse_scenario(content, path=path)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dom0_arbiter.service.files import FileRefusedError, check_file
 from dom0_arbiter.simulator.scenarios.scenario import KIB_MAX, ScenarioError
 
 COLUMNS = ["time_s", "domain", "demand_kib"]
 CACHE_COLUMN = "cache_kib"
 TIME_MAX_S = 1e10  # some three centuries, so that neither Unix time nor milliseconds taken for seconds pass unseen
 NAME_MAX = 256
+SIZE_MAX_BYTES = 1 << 29  # a thousand domains for a month at five minutes, three times over
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -30,8 +32,11 @@ def read_courses(path: Path, *, name: str) -> dict[str, Course]:
     `name` is what errors call the file. Rows may be in any order of domains; each domain's times must ascend.
     """
     try:
+        check_file(path, SIZE_MAX_BYTES)
         with path.open(encoding="utf-8-sig", newline="") as lines:
             return _parse_rows(lines, name)
+    except FileRefusedError as error:
+        raise ScenarioError(f"{name}: {error}") from error
     except OSError as error:
         raise ScenarioError(f"{name}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # not UTF-8, or no path at all

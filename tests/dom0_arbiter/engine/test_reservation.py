@@ -265,3 +265,45 @@ def test_what_is_populated_before_its_directory_is_complete_is_not_taken_from_ot
     before = sizes_kib(world)
     world.host.build(99, Allotment(actual_kib=300 * MIB, maxmem_kib=301 * MIB))  # libxl writes memory/target last
     watch(world, 10, lambda: all(sizes_kib(world)[domid] >= kib for domid, kib in before.items()))
+
+
+def test_a_domain_on_its_way_out_takes_nothing_of_what_was_set_aside() -> None:
+    """libxl forgets a domain before Xen has freed its memory."""
+    world = world_of(spec("a", size=600, need=200), spec("b", size=600, need=590), free=400)
+    request(world, 300)
+    world.run(5)
+    assert found(world).outcome == "granted"
+    del world.guests[2]
+    world.directory.release(2)
+    world.host.domains[2].is_shut_down = True
+    watch(world, 10, lambda: world.host.free_kib >= SLACK_KIB + 300 * MIB)
+
+
+def test_a_domain_that_arrives_by_migration_takes_over_what_was_set_aside_for_it() -> None:
+    world = world_of(spec("a", size=600), free=400)
+    request(world, 301, name="vm")
+    world.run(5)
+    assert found(world, "vm").outcome == "granted"
+    world.start(spec("vm--incoming", size=300))
+    world.run(1)
+    assert world.arbiter is not None and not world.arbiter.state.reservations
+
+
+def test_a_donor_that_gives_a_page_at_a_time_keeps_nobody_waiting() -> None:
+    world = world_of(spec("a", size=1200, need=200, character=Character(down_kib_s=100)))
+    request(world, 700)
+    world.run(60)
+    assert found(world).outcome == "refused-stuck"
+
+
+def test_a_donor_that_is_asked_to_suspend_while_paused_is_saved_with_what_it_has() -> None:
+    world = world_of(spec("a", size=900, need=200, character=Character(down_kib_s=20_000)))
+    request(world, 500)
+    world.run(2)
+    world.pause(1, is_paused=True)
+    world.save(1)
+    world.run(1)
+    world.pause(1, is_paused=False)
+    world.run(0.2)
+    assert world.host.domains[1].is_shut_down
+    assert [violation for violation in world.inspector.violations if violation.invariant == "K"] == []

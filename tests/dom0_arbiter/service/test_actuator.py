@@ -5,8 +5,9 @@ from typing import Any
 
 import trio
 
-from dom0_arbiter.engine import Action, SetMaxmem, WriteTarget
+from dom0_arbiter.engine import Action, SendGrant, SetMaxmem, WriteTarget
 from dom0_arbiter.service.actuator import Actuator
+from protocol import Grant
 
 
 class Noting:
@@ -28,7 +29,10 @@ class Noting:
         return dict.fromkeys(paths, b"")
 
     async def write_many(self, values: dict[str, bytes]) -> None:
-        self.noted += [f"target {value.decode()}" for value in values.values()]
+        self.noted += [f"{path.rpartition('/')[2]} {value.decode()}" for path, value in values.items()]
+
+    async def set_perms(self, path: str, perms: list[str]) -> None:
+        assert path.endswith("/grant") and perms == ["n0", "r1"]
 
 
 def carried_out(*actions: Action) -> list[str]:
@@ -48,6 +52,14 @@ def limit(maxmem_kib: int) -> SetMaxmem:
 def test_maxmem_comes_first_to_grow_and_last_to_shrink() -> None:
     assert carried_out(limit(901), write(900)) == ["maxmem 901", "target 900"]
     assert carried_out(write(500), limit(501)) == ["target 500", "maxmem 501"]
+
+
+def test_a_guest_is_told_that_its_grant_is_over_before_it_is_stopped() -> None:
+    over = SendGrant(domid=1, grant=Grant(version=1, extra_kib=0, echo_uptime_ms=0, duration_ms=0))
+    given = SendGrant(domid=1, grant=Grant(version=1, extra_kib=9, echo_uptime_ms=0, duration_ms=9))
+    assert [each.split()[0] for each in carried_out(over, limit(501))] == ["grant", "maxmem"]
+    assert [each.split()[0] for each in carried_out(limit(901), given)] == ["maxmem", "grant"]
+    assert [each.split()[0] for each in carried_out(over, write(500), limit(501))][-1] == "maxmem"
 
 
 def test_a_driver_that_is_woken_and_grown_in_one_plan_is_not_asked_beyond_its_maxmem() -> None:

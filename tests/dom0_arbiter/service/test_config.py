@@ -154,3 +154,9 @@ def test_a_bad_configuration_ends_the_arbiter_with_status_2(tmp_path: Path, caps
     assert f"{bad}: host.slack_kib" in capsys.readouterr().err
     assert main(["--config", str(tmp_path / "none.toml")]) == 2
     assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a\0b"])
+def test_what_is_no_file_of_ours_is_an_error_like_any_other(path: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_settings(Path(path))
