@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dom0_arbiter.cli.numbers import number, whole
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -20,31 +22,18 @@ LINE_S = 2.0
 def add_command(commands: Any) -> None:
     """Add `demo` to the command line."""
     parser = commands.add_parser("demo", help="watch memory move on a simulated host, without Xen")
-    parser.add_argument("--guests", type=_guests, default=6, metavar="N", help="2 to 50 (default: %(default)s)")
+    parser.add_argument("--guests", type=whole(2, 50), default=6, metavar="N", help="2 to 50 (default: %(default)s)")
     parser.add_argument(
-        "--for", type=_seconds, default=60.0, dest="duration_s", metavar="SECONDS", help="10 to 3600 (default: 60)"
+        "--for",
+        type=number(10, 3600),
+        default=60.0,
+        dest="duration_s",
+        metavar="SECONDS",
+        help="10 to 3600 (default: 60)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another order of spikes (default: 0)")
     parser.add_argument("--json", action="store_true", help="show nothing but the score, as one JSON object")
     parser.set_defaults(run=_run)
-
-
-def _guests(text: str) -> int:
-    return int(_within(text, 2, 50))
-
-
-def _seconds(text: str) -> float:
-    return _within(text, 10, 3600)
-
-
-def _within(text: str, low: int, high: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{text!r}: {low} to {high} allowed")
-    return value
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from dom0_arbiter.policy.history import History, observe_report
 from dom0_arbiter.policy.plan import EVEN_S, EVEN_SOON_S, MARGIN_KIB, MOVE_MIN_KIB, Move, Moves, Room, plan_moves
 from dom0_arbiter.policy.reserve import Holdout, Outcome, Verdict, judge_reservation
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
-from dom0_arbiter.policy.water import Vessel, fill
+from dom0_arbiter.policy.water import pour
 
 __all__ = [
     "DONOR_RESERVE_KIB",
@@ -36,14 +36,13 @@ __all__ = [
     "Settings",
     "Surplus",
     "Verdict",
-    "Vessel",
     "allocate",
     "estimate_demand",
-    "fill",
     "is_other_grant",
     "judge_reservation",
     "observe_report",
     "plan_grants",
     "plan_moves",
+    "pour",
     "urgent_kib",
 ]

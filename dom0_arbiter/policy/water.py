@@ -5,34 +5,8 @@ has what it asked for stops, and the others go on with what is left.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 _WEIGHT_BITS = 16  # weights are 1..65535, so two distinct quotients differ by more than 2^-32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vessel:
-    """Gets clamp(origin + weight * level, low, high), with low <= high and weight in 1..65535. KiB."""
-
-    weight: int
-    low_kib: int
-    high_kib: int
-    origin_kib: int = 0
-
-
-def fill(vessels: Sequence[Vessel], budget_kib: int) -> list[int]:
-    """Divide the budget, to the last KiB, in O(n log n).
-
-    Returns one amount per vessel, in order. The amounts add up to the budget, unless that lies below the sum of the
-    lows (then everyone gets its low) or above the sum of the highs (then its high).
-    """
-    return pour(
-        [v.weight for v in vessels],
-        [v.low_kib for v in vessels],
-        [v.high_kib for v in vessels],
-        budget_kib,
-        origins_kib=[v.origin_kib for v in vessels],
-    )
 
 
 def pour(
@@ -43,7 +17,12 @@ def pour(
     *,
     origins_kib: Sequence[int] | None = None,
 ) -> list[int]:
-    """`fill`, with a column for each property of the vessels: a vessel costs more to make than to fill."""
+    """Divide the budget, to the last KiB, in O(n log n); returns one amount for each weight (1..65535), in order.
+
+    Each is clamp(origin + weight * level, low, high), with low <= high, columns of equal length; origins are 0 if none
+    are given. They add up to the budget, unless that lies below the sum of the lows (then everyone gets its low) or
+    above the sum of the highs (then its high).
+    """
     resting_kib = sum(lows_kib)
     if budget_kib <= resting_kib:
         return list(lows_kib)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from dom0_arbiter.policy import MARGIN_KIB, Settings
 from dom0_arbiter.simulator import GuestSpec, Steps, World
 from dom0_arbiter.simulator.guests.kernel import Swap
-from dom0_arbiter.simulator.playing.play import OURS
-from dom0_arbiter.simulator.rivals import RIVALS
+from dom0_arbiter.simulator.playing.play import put_in_charge
 from dom0_arbiter.simulator.scenarios.scenario import POLICIES
 from dom0_arbiter.simulator.scenarios.scenario_file import swap_total_kib
 from tests.evaluation.figures import Cell, Figures, Options, Table, quantile, rounded
@@ -72,10 +71,7 @@ def recover(task: tuple[str, Swap]) -> Recovery:
     """Play one policy with one kind of swap."""
     policy, swap = task
     world, domid = _host(swap)
-    if policy == OURS:
-        world.start_arbiter()
-    else:
-        world.rival = RIVALS[policy](world)
+    put_in_charge(policy, world)
     kernel = world.guests[domid].kernel
     full_us: list[int] = []
     swapped_kib: list[int] = []

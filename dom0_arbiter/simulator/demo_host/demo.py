@@ -2,13 +2,13 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
-from statistics import quantiles
 from typing import Any
 
 import trio
 
 from dom0_arbiter.simulator.demo_host.embedded import FIRST_DOMID, EmbeddedHost, run_embedded_host
 from dom0_arbiter.simulator.demo_host.workload import RAMP_S, Spike, Workload
+from dom0_arbiter.simulator.quantile import percentile
 from protocol import __version__
 
 MET_WITHIN_S = 5.0
@@ -97,12 +97,7 @@ def _score(host: EmbeddedHost, workload: Workload, judged_s: list[float | None])
 
 
 def _distribution(ascending_s: list[float]) -> dict[str, float | None]:
-    return {
-        "p50": round(_quantile(ascending_s, 50), 3) if ascending_s else None,
-        "p95": round(_quantile(ascending_s, 95), 3) if ascending_s else None,
-        "max": round(ascending_s[-1], 3) if ascending_s else None,
-    }
-
-
-def _quantile(ascending: list[float], percent: int) -> float:
-    return ascending[0] if len(ascending) == 1 else quantiles(ascending, n=100, method="inclusive")[percent - 1]
+    if not ascending_s:
+        return {"p50": None, "p95": None, "max": None}
+    figures = {"p50": percentile(ascending_s, 50), "p95": percentile(ascending_s, 95), "max": ascending_s[-1]}
+    return {name: None if time_s is None else round(time_s, 3) for name, time_s in figures.items()}

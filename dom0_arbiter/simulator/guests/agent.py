@@ -131,8 +131,7 @@ def count(kernel: Kernel, aim_kib: int) -> Counters:
 def exaggerate(report: Report, factor: float) -> Report:
     """The same report with `factor` times as much memory in use; what exceeds the guest is said to lie in swap."""
     values = {field.name: report[field.index] for field in report.FIELDS}
-    claimed_kib = int((report.total_kib - report.available_kib) * factor)
-    beyond_kib = max(0, claimed_kib - report.total_kib)
+    claimed_kib, beyond_kib = _claims(report, factor)
     values["available_kib"] = max(0, report.total_kib - claimed_kib)
     values["swap_used_kib"] = report.swap_used_kib + beyond_kib
     values["swap_total_kib"] = max(report.swap_total_kib, report.swap_used_kib + beyond_kib)
@@ -145,8 +144,7 @@ def overstate(sample: Sample, factor: float) -> Sample:
     """The same lie, told to whoever reads /proc/meminfo: Committed_AS and what is not free are exaggerated as well."""
     if factor == 1.0:
         return sample
-    claimed_kib = int((sample.total_kib - sample.available_kib) * factor)
-    beyond_kib = max(0, claimed_kib - sample.total_kib)
+    claimed_kib, beyond_kib = _claims(sample, factor)
     return Sample(
         uptime_ms=sample.uptime_ms,
         total_kib=sample.total_kib,
@@ -159,3 +157,9 @@ def overstate(sample: Sample, factor: float) -> Sample:
         swap_total_kib=max(sample.swap_total_kib, sample.swap_used_kib + beyond_kib),
         swap_used_kib=sample.swap_used_kib + beyond_kib,
     )
+
+
+def _claims(said: Report | Sample, factor: float) -> tuple[int, int]:
+    """What a liar says is in use, KiB, and how much of that is more than it has."""
+    claimed_kib = int((said.total_kib - said.available_kib) * factor)
+    return claimed_kib, max(0, claimed_kib - said.total_kib)

@@ -1,11 +1,11 @@
 """The figures of a played world: what its guests' scores add up to. docs/simulator.md defines each."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
-from dom0_arbiter.policy import Vessel, fill
+from dom0_arbiter.policy import pour
 from dom0_arbiter.simulator.guests.guest import Guest
 from dom0_arbiter.simulator.playing.outcome import Number
+from dom0_arbiter.simulator.quantile import percentile
 from dom0_arbiter.simulator.world import World
 
 LOOK_S = 1.0
@@ -46,8 +46,7 @@ def _owed(world: World) -> dict[str, tuple[float, int]]:
     budget_kib = world.host.total_kib - world.settings.slack_kib - world.host.reserved_kib
     if sum(demands) > budget_kib:
         weights = [world.settings.of_domain(guest.spec.name).weight for guest in guests]
-        vessels = [Vessel(weight=w, low_kib=0, high_kib=d) for w, d in zip(weights, demands, strict=True)]
-        demands = fill(vessels, budget_kib)
+        demands = pour(weights, [0] * len(guests), demands, budget_kib)
     return {
         guest.spec.name: (owed_kib, world.host.domains[guest.domid].actual_kib)
         for guest, owed_kib in zip(guests, demands, strict=True)
@@ -67,21 +66,14 @@ def compute_metrics(world: World, fairness: Fairness, handover_s: float | None) 
         "stall_s": round(sum(guest.kernel.psi_some_us_total for guest in guests) / 1e6, 3),
         "oom_kills": world.oom_kills_total,
         "cache_miss_kib": round(sum(guest.kernel.cache_miss_kib for guest in guests)),
-        "reaction_p50_s": _quantile(reactions_s, 0.50),
-        "reaction_p95_s": _quantile(reactions_s, 0.95),
-        "handover_s": None if handover_s is None else round(handover_s, 3),
+        "reaction_p50_s": _rounded(percentile(reactions_s, 50)),
+        "reaction_p95_s": _rounded(percentile(reactions_s, 95)),
+        "handover_s": _rounded(handover_s),
         "moved_kib": sum(guest.score.moved_kib for guest in guests),
         "reversals": sum(guest.score.reversals for guest in guests),
         "fairness_min_ratio": None if ratio is None else round(ratio, 4),
     }
 
 
-def _quantile(ascending: Sequence[float], ratio: float) -> float | None:
-    """Linear between neighbours; None of nothing."""
-    if not ascending:
-        return None
-    place = ratio * (len(ascending) - 1)
-    for index, (low, high) in enumerate(pairwise(ascending)):
-        if index + 1 >= place:
-            return round(low + (high - low) * (place - index), 3)
-    return round(ascending[-1], 3)
+def _rounded(time_s: float | None) -> float | None:
+    return None if time_s is None else round(time_s, 3)

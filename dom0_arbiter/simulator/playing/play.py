@@ -11,7 +11,7 @@ from dom0_arbiter.simulator.playing.outcome import Outcome
 from dom0_arbiter.simulator.playing.petitions import Held, Petition
 from dom0_arbiter.simulator.playing.recorder import Recorder
 from dom0_arbiter.simulator.rivals import RIVALS
-from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario
+from dom0_arbiter.simulator.scenarios.scenario import Appearance, Safeguard, Scenario
 from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB, World
 
 GIB = 1024 * 1024
@@ -41,10 +41,7 @@ class Play:
         """Play to the end."""
         world, scenario = self.world, self._scenario
         self._come_and_go()
-        if self._policy == OURS:
-            world.start_arbiter(scenario.without)
-        else:
-            world.rival = RIVALS[self._policy](world)
+        put_in_charge(self._policy, world, scenario.without)
         self._look()
         while world.now_s < scenario.duration_s - 1e-9:
             next_s = min(scenario.duration_s, self._next_s())
@@ -149,6 +146,14 @@ class Arrival:
         return Petition(world, self.appearance.spec.name, size_kib, size_kib)
 
 
+def put_in_charge(policy: str, world: World, safeguards_off: frozenset[Safeguard] = frozenset()) -> None:
+    """Let a policy balance a world from now on; safeguards are ours alone."""
+    if policy == OURS:
+        world.start_arbiter(safeguards_off)
+    else:
+        world.rival = RIVALS[policy](world)
+
+
 def play(scenario: Scenario, policy: str, *, seed: int | None = None, record: bool = False) -> Outcome:
     """Play a scenario; `policy` is one of scenario.POLICIES. The same arguments give the same outcome."""
     played = Play(scenario, policy, seed=seed, record=record)
@@ -183,10 +188,7 @@ def handover_s(policy: str) -> float | None:
         )
         for name, need, cache_kib in (("idle", Constant(kib=GIB // 2), size_kib - GIB // 2), ("needy", rising, 0))
     )
-    if policy == OURS:
-        world.start_arbiter()
-    else:
-        world.rival = RIVALS[policy](world)
+    put_in_charge(policy, world)
     world.run(HANDOVER_AT_S, moving_dt_s=HANDOVER_STEP_S)
     while world.host.domains[needy].actual_kib < needs_kib:
         if world.now_s >= HANDOVER_AT_S + HANDOVER_WITHIN_S:

@@ -2,7 +2,8 @@
 
 Each file has the peer's formula as a pure function, with its sources, and a `Rival` that plays it on a `World`; where a
 source is silent, what favours the peer was chosen, and the file says so. May import simulator, engine's words for
-samples, and the standard library; nothing of our own policy.
+samples, the
+standard library and `pour`; nothing else of our own policy.
 """
 
 from dom0_arbiter.simulator.rivals.committed_as import CommittedAs

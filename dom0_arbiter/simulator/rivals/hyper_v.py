@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dom0_arbiter.policy import pour
 from dom0_arbiter.simulator.rivals.rounds import Directed, limits_kib
-from dom0_arbiter.simulator.rivals.shares import fill
 
 if TYPE_CHECKING:
     from dom0_arbiter.simulator.world import World
@@ -62,7 +62,7 @@ def new_sizes(vms: Mapping[int, Vm], spare_kib: int) -> dict[int, int]:
     budget_kib = spare_kib + sum(vm.size_kib - vm.min_kib for vm in vms.values())
     wants_kib = [vms[domid].desired_kib - vms[domid].min_kib for domid in domids]
     if sum(wants_kib) > budget_kib:
-        shares_kib = fill(budget_kib, wants_kib, [vms[domid].weight for domid in domids])
+        shares_kib = pour([vms[domid].weight for domid in domids], [0] * len(domids), wants_kib, budget_kib)
         return {domid: vms[domid].min_kib + kib for domid, kib in zip(domids, shares_kib, strict=True)}
     sizes_kib = {domid: max(vm.size_kib, vm.desired_kib) for domid, vm in vms.items()}
     missing_kib = sum(sizes_kib[domid] - vm.size_kib for domid, vm in vms.items()) - spare_kib

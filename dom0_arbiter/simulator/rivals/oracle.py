@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dom0_arbiter.policy import pour
 from dom0_arbiter.simulator.rivals.rival import Rival
 from dom0_arbiter.simulator.rivals.rounds import PAGE_KIB, whole_pages
-from dom0_arbiter.simulator.rivals.shares import fill
 
 if TYPE_CHECKING:
     from dom0_arbiter.simulator.world import World
@@ -35,14 +35,15 @@ def sizes_kib(wishes: Mapping[int, Wish], total_kib: int, awaited_kib: int) -> d
     total_kib: all that domains may have together. awaited_kib: what starts wait for comes after what is needed now.
     """
     sizes = dict.fromkeys(wishes, 0)
-    weights = [wish.weight for wish in wishes.values()]
+    weights, nothing = [wish.weight for wish in wishes.values()], [0] * len(wishes)
     for tier in (
         [w.now_kib for w in wishes.values()],
         [w.soon_kib for w in wishes.values()],
         [w.cached_kib for w in wishes.values()],
     ):
         lacking_kib = [kib - size_kib for kib, size_kib in zip(tier, sizes.values(), strict=True)]
-        for domid, kib in zip(wishes, fill(total_kib - sum(sizes.values()), lacking_kib, weights), strict=True):
+        shares_kib = pour(weights, nothing, lacking_kib, total_kib - sum(sizes.values()))
+        for domid, kib in zip(wishes, shares_kib, strict=True):
             sizes[domid] += kib
         total_kib -= awaited_kib
         awaited_kib = 0

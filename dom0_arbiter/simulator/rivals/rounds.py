@@ -4,8 +4,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from dom0_arbiter.policy import pour
 from dom0_arbiter.simulator.rivals.rival import Rival
-from dom0_arbiter.simulator.rivals.shares import fill
 
 if TYPE_CHECKING:
     from dom0_arbiter.simulator.world import World
@@ -67,7 +67,8 @@ class Directed(Rounds):
                 self._ask(domid, kib)
         lacking_kib = [wanted_kib[domid] - host.domains[domid].actual_kib for domid in growing]
         budget_kib = max(0, host.free_kib - self.world.settings.slack_kib - promised_kib)
-        for domid, kib in zip(growing, fill(budget_kib, lacking_kib, [weights[d] for d in growing]), strict=True):
+        shares_kib = pour([weights[domid] for domid in growing], [0] * len(growing), lacking_kib, budget_kib)
+        for domid, kib in zip(growing, shares_kib, strict=True):
             self._ask(domid, host.domains[domid].actual_kib + kib)
 
     def _ask(self, domid: int, kib: int) -> None:

@@ -1,9 +1,31 @@
 """Progressive filling is exact, fair, and worth nobody's lie."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dom0_arbiter.policy.water import Vessel, fill
+from dom0_arbiter.policy import pour
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vessel:
+    weight: int
+    low_kib: int
+    high_kib: int
+    origin_kib: int = 0
+
+
+def fill(vessels: Sequence[Vessel], budget_kib: int) -> list[int]:
+    return pour(
+        [v.weight for v in vessels],
+        [v.low_kib for v in vessels],
+        [v.high_kib for v in vessels],
+        budget_kib,
+        origins_kib=[v.origin_kib for v in vessels],
+    )
+
 
 kib = st.integers(0, 2**33)
 vessels = st.builds(
@@ -56,3 +78,12 @@ def test_asking_for_more_takes_nothing_from_those_who_ask_for_less_than_their_sh
         if index != liar:
             fair_kib = budget_kib * honest[index].weight // weights
             assert share >= min(honest[index].high_kib, fair_kib) - 1
+
+
+def test_nothing_is_shared_among_nobody() -> None:
+    assert pour([], [], [], 100) == []
+
+
+def test_what_one_cannot_use_goes_to_the_others_by_weight() -> None:
+    # 100 by 1:1:2 would be 25, 25, 50; the third can use 20 only, so the others share 80.
+    assert pour([1, 1, 2], [0, 0, 0], [90, 90, 20], 100) == [40, 40, 20]
