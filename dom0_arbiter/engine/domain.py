@@ -11,6 +11,9 @@ DomainState = Literal["ok", "slow", "stuck", "at-limit", "silent", "no-agent", "
 
 SILENT_HEARTBEATS = 2.5  # a heartbeat may be late by a stall of the guest, two in a row are not
 SETTLES_WITHIN_S = 60.0  # populate-on-demand is over when the guest's balloon driver has started; later, it won't
+# From its first report, which comes early in a start; what starts with it has asked for its memory by then. (Most of
+# systemd's services are given up after 90 s from the same moment, DefaultTimeoutStartSec.)
+STARTS_S = 60.0
 GRANT_S = 120.0  # what a grant is good for; renewed at half of it
 MOVED_UNHEARD_S = 10.0  # nor does an agent that runs let its guest's size change without a word
 
@@ -38,6 +41,7 @@ class Domain:
     xenstore_target_kib: what stands in memory/target, as far as known; own_targets_kib: our latest writes there.
     own_maxmem_kib: what we last set; None: what was found. is_unsure: a write failed, so that either may not hold.
     grant_kib: what it may take by itself beyond its target, as last said at granted_s.
+    starts_until_s: until when it counts as starting, once it was heard.
     reaction_s: how long it waits for memory, from being short to having it, as seen lately.
     """
 
@@ -75,6 +79,7 @@ class Domain:
     grant_kib: int = 0
     granted_s: float = float("-inf")
     short_since_s: float | None = None
+    starts_until_s: float | None = None
     reaction_s: float = REACTION_S
 
     @property
@@ -88,6 +93,11 @@ class Domain:
     def report(self) -> Report | None:
         """The newest report."""
         return None if self.history is None else self.history.report
+
+    def dynamic_min_kib(self, now_s: float) -> int:
+        """What its owner lets it have at least: more while it starts, if boot_min says so."""
+        is_starting = self.starts_until_s is not None and now_s < self.starts_until_s
+        return max(self.settings.dynamic_min_kib, self.settings.boot_min_kib if is_starting else 0)
 
     def is_frozen(self, now_s: float) -> bool:
         """Whether the domain is being suspended, saved, migrated or shut down, and must keep its size."""
@@ -156,9 +166,10 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
         target_kib=balloon.target_kib,
         actual_kib=balloon.actual_kib,
         held_kib=max(balloon.actual_kib, balloon.maxmem_kib) - MARGIN_KIB,
-        dynamic_min_kib=domain.settings.dynamic_min_kib,
+        dynamic_min_kib=domain.dynamic_min_kib(now_s),
         floor_kib=min(demand.floor_kib, top_kib),
         working_set_kib=min(demand.working_set_kib, top_kib),
+        secured_kib=min(demand.secured_kib, top_kib),
         need_kib=min(demand.need_kib, top_kib),
         surge_kib=min(demand.surge_kib, top_kib),
         comfort_kib=min(demand.comfort_kib, top_kib),

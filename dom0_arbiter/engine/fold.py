@@ -2,7 +2,7 @@
 
 from dom0_arbiter.engine.actions import SendWelcome
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S, TOLERANCE_KIB, Balloon, observe
-from dom0_arbiter.engine.domain import Domain
+from dom0_arbiter.engine.domain import STARTS_S, Domain
 from dom0_arbiter.engine.events import (
     ActionFailed,
     DomainIntroduced,
@@ -92,8 +92,13 @@ def _domain_event(
 def _reservation(turn: Turn, event: ReservationRequested | ReservationReleased) -> None:
     reservations = {name: r for name, r in turn.state.reservations.items() if name != event.name}
     if isinstance(event, ReservationRequested):
+        boot_min_kib = turn.state.settings.of_domain(event.name).boot_min_kib  # it will be asked for next
         reservations[event.name] = Reservation(
-            name=event.name, size_kib=event.size_kib, min_kib=event.min_kib, asked_s=turn.now_s, nearer_s=turn.now_s
+            name=event.name,
+            size_kib=max(event.size_kib, boot_min_kib),
+            min_kib=max(event.min_kib, boot_min_kib),
+            asked_s=turn.now_s,
+            nearer_s=turn.now_s,
         )
     turn.state = replace(turn.state, reservations=reservations)
     turn.stale = True
@@ -251,9 +256,11 @@ def _hello(turn: Turn, domain: Domain, event: HelloReceived) -> None:
 
 
 def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
-    """Remember the report, and estimate the demand anew."""
+    """Remember the report, and estimate the demand anew. A domain whose report was found has started before."""
     if domain.report == event.report:
         return  # read again after a reconnection: nothing was said
+    if domain.starts_until_s is None:
+        domain = turn.change(domain, starts_until_s=float("-inf") if event.found else turn.now_s + STARTS_S)
     history = observe_report(domain.history, event.report, turn.now_s)
     is_same_size = domain.report is not None and domain.report.total_kib == event.report.total_kib
     resized_s = domain.resized_s if is_same_size else turn.now_s

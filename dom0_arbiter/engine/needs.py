@@ -33,18 +33,26 @@ def estimate(domain: Domain, history: History, offset_kib: int | None, now_s: fl
     return estimate_demand(
         history,
         offset_kib=offset_kib,
-        dynamic_min_kib=min(domain.settings.dynamic_min_kib, domain.ceiling_kib),
+        dynamic_min_kib=min(domain.dynamic_min_kib(now_s), domain.ceiling_kib),
         ceiling_kib=domain.ceiling_kib,
         static_max_kib=domain.static_max_kib,
         now_s=now_s,
+        reserved_burst_kib=domain.settings.reserved_burst_kib,
         reaction_s=domain.reaction_s,
         estimator=ESTIMATORS[domain.settings.estimator],
     )
 
 
 def is_ageing(domain: Domain) -> bool:
-    """Whether its demand falls as time passes, without a report: what lies in swap counts less and less."""
-    return domain.history is not None and domain.history.report.swap_used_kib > 0
+    """Whether its demand falls as time passes, without a report.
+
+    What lies in swap counts less and less; and a start ends, whose minimum the last report still counted with.
+    """
+    history = domain.history
+    if history is None:
+        return False
+    least_kib = domain.settings.dynamic_min_kib
+    return history.report.swap_used_kib > 0 or domain.dynamic_min_kib(history.arrived_s) > least_kib
 
 
 def is_noteworthy(domain: Domain, demand: Demand | None) -> bool:

@@ -65,6 +65,8 @@ def next_due_s(domain: Domain, now_s: float) -> float:
     Each of these is a `now_s` compared somewhere in `balloon`, `domain`, `fold` or `upkeep`.
     """
     times_s = [domain.frozen_until_s, domain.silent_after_s, domain.granted_s + GRANT_S / 2]
+    if domain.starts_until_s is not None:
+        times_s.append(domain.starts_until_s)
     balloon = domain.balloon
     if balloon is not None:
         stands_s = max(balloon.changed_s, balloon.asked_s)

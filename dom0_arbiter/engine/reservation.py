@@ -109,12 +109,12 @@ def _decide(
 
 
 def _possible_kib(parties: Sequence[Party], room: Room) -> int:
-    """What could be set free beside working sets.
+    """What could be set free beside working sets and the bursts reserved for them.
 
     A burst of those who give, the largest seen, must still find memory, and nobody gives its last reserve.
     """
-    burst_kib = min(room.pool_kib, max((p.need_kib - p.working_set_kib for p in parties), default=0))
-    spares_kib = [p.held_kib - max(p.floor_kib, p.working_set_kib) for p in parties]
+    burst_kib = min(room.pool_kib, max((p.need_kib - p.secured_kib for p in parties), default=0))
+    spares_kib = [p.held_kib - max(p.floor_kib, p.secured_kib) for p in parties]
     kept_kib = sum(min(spare, DONOR_KEEPS_KIB) for spare in spares_kib if spare > 0)
     return room.unpromised_kib + sum(spares_kib) - max(kept_kib, burst_kib)
 
@@ -136,7 +136,7 @@ def _holdouts(turn: Turn, obedient: set[int], *, stands: bool) -> Sequence[Holdo
             continue
         balloon, demand = turn.balloon(domain), domain.demand
         if demand is not None:
-            spare_kib = max(0, balloon.actual_kib - max(demand.working_set_kib, domain.settings.dynamic_min_kib))
+            spare_kib = max(0, balloon.actual_kib - max(demand.secured_kib, domain.dynamic_min_kib(turn.now_s)))
             given_up = stands or balloon.is_given_up(turn.now_s)
             found.append(Holdout(domid=domain.domid, spare_kib=spare_kib, is_given_up=given_up))
     return found

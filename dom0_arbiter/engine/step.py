@@ -61,7 +61,7 @@ def _plan(turn: Turn) -> None:
     settings = turn.state.settings
     promised_kib, claimed_kib = turn.promised_kib(), turn.claimed_kib()
     managed_kib = sum(p.held_kib for p in parties) + turn.state.free_kib - promised_kib - settings.slack_kib
-    burst_kib = max((p.need_kib - p.working_set_kib for p in parties), default=0)
+    burst_kib = max((p.need_kib - p.secured_kib for p in parties), default=0)
     room = Room(
         free_kib=turn.state.free_kib,
         promised_kib=promised_kib - claimed_kib,

@@ -10,12 +10,13 @@ PAGE_KIB = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """A domain whose memory the arbiter may move. 0 <= floor <= working set <= need <= surge <= comfort <= ceiling.
+    """A domain whose memory the arbiter may move; all in KiB.
 
-    All in KiB. `need` is the working set and one headroom: below it, the domain is short. `surge` is what a domain that
-    grows will ask for next, the need of one at rest; `comfort` what one keeps while nobody needs it more. `least_kib`
-    is how far its last report licenses a shrink; `held_kib` what it holds or may take, max(actual, maxmem) less the
-    margin.
+    0 <= floor <= working set <= secured <= need <= surge <= comfort <= ceiling. `secured` is the working set and the
+    burst that is reserved for it; `need` the working set and one headroom, at least what is secured: below it, the
+    domain is short. `surge` is what a domain that grows will ask for next, the need of one at rest; `comfort` what one
+    keeps while nobody needs it more. `least_kib` is how far its last report licenses a shrink; `held_kib` what it holds
+    or may take, max(actual, maxmem) less the margin.
     """
 
     domid: int
@@ -26,6 +27,7 @@ class Party:
     dynamic_min_kib: int
     floor_kib: int
     working_set_kib: int
+    secured_kib: int
     need_kib: int
     surge_kib: int
     comfort_kib: int
@@ -42,10 +44,10 @@ class Party:
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
-    Floors first, then working sets, then needs, then surges, then comfort, then (if `spread`) everything up to the
-    ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within floors, working sets and
-    the surplus, the whole of what a domain gets is weighed, so that nobody gains by being large; in between only what
-    is added to the working set, so that headroom is shared as headroom.
+    Floors first, then working sets, then reserved bursts, then needs, then surges, then comfort, then (if `spread`)
+    everything up to the ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within
+    floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody gains by being
+    large; in between only what is added to the working set, so that headroom is shared as headroom.
     """
     weights = [p.weight for p in parties]
     nothing = [0] * len(parties)
@@ -58,6 +60,7 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread
     shares = raised(nothing, floors, budget_kib, nothing)
     shares = raised(shares, working_sets, budget_kib, nothing)
     headroom_from = shares
+    shares = raised(shares, (p.secured_kib for p in parties), budget_kib, headroom_from)
     shares = raised(shares, (p.need_kib for p in parties), budget_kib, headroom_from)
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
     shares = raised(shares, (p.surge_kib for p in parties), beyond_kib, headroom_from)

@@ -21,10 +21,11 @@ DONOR_RESERVE_KIB = 16_384  # never licensed away: the agent itself must survive
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Levels of memory, Xen's view, KiB; the first five in ascending order. See `Party` for the words."""
+    """Levels of memory, Xen's view, KiB; the first six in ascending order. See `Party` for the words."""
 
     floor_kib: int
     working_set_kib: int
+    secured_kib: int
     need_kib: int
     surge_kib: int
     comfort_kib: int
@@ -49,6 +50,7 @@ def estimate_demand(
     ceiling_kib: int,
     static_max_kib: int,
     now_s: float,
+    reserved_burst_kib: int = 0,
     reaction_s: float = REACTION_S,
     estimator: Estimator = working_set,
 ) -> Demand:
@@ -59,7 +61,8 @@ def estimate_demand(
     and since that is computed from the report's own figures, an old report licenses nothing new. The surge of a guest
     that grows lets its burst go on for as much as it has brought: so one of any size is met in few steps, each about
     twice the one before. However quiet its past, a guest keeps the headroom of a new one as long as others only want
-    cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer.
+    cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer. What is reserved
+    for a burst is headroom that no past takes away.
     """
     report = history.report
     used, hidden_kib = used_kib(report), int(history.hidden.kib)
@@ -75,7 +78,8 @@ def estimate_demand(
 
     floor = level(offset_kib + max(used - swappable_kib, report.floor_kib), dynamic_min_kib)
     working = level(offset_kib + estimator(history, now_s), floor)
-    need = level(working + max(growth, headroom), working)
+    secured = level(working + reserved_burst_kib, working)
+    need = level(working + max(growth, headroom), secured)
     surge = level(max(need + max(SURGE_REACTIONS * growth, history.burst_kib), working + prior), need)
     comfort = level(need + COMFORT_HEADROOMS * headroom, surge)
     spare_kib = report.available_kib - hidden_kib + swappable_kib - DONOR_RESERVE_KIB
@@ -83,6 +87,7 @@ def estimate_demand(
     return Demand(
         floor_kib=floor,
         working_set_kib=working,
+        secured_kib=secured,
         need_kib=need,
         surge_kib=surge,
         comfort_kib=comfort,

@@ -235,7 +235,7 @@ def _grows(
 
 
 def _now(growing: Sequence[tuple[Party, int]], free_kib: int) -> list[int]:
-    """Targets for now: fill up the working sets first, then comfort, then the rest of the shares.
+    """Targets for now: fill up the working sets first, then reserved bursts, comfort, the rest of the shares.
 
     What a domain may take already (`held_kib`) costs nothing; what it lacks of its margin is promised with its growth.
     """
@@ -244,6 +244,7 @@ def _now(growing: Sequence[tuple[Party, int]], free_kib: int) -> list[int]:
     weights = [p.weight for p, _ in growing]
     for tier in (
         [min(p.working_set_kib, share) for p, share in growing],
+        [min(p.secured_kib, share) for p, share in growing],
         [min(p.comfort_kib, share) for p, share in growing],
         [share for _, share in growing],
     ):

@@ -19,6 +19,8 @@ FREE_POOL_RATIO = 20  # at most a twentieth (5 %) of the managed total
 class DomainSettings:
     """One domain's: weight 1..65535; dynamic_max_kib None means static-max; `group` is a label for people.
 
+    reserved_burst_kib: room for a burst, held in the domain above its working set. boot_min_kib: its dynamic_min_kib
+    while it starts, where that is more.
     grant_kib: what it may take by itself at once, if its agent can; set aside for it while nobody is short.
     estimator: what its working set is read off its reports by.
     """
@@ -26,6 +28,8 @@ class DomainSettings:
     weight: int = 256
     dynamic_min_kib: int = 65_536
     dynamic_max_kib: int | None = None
+    reserved_burst_kib: int = 0
+    boot_min_kib: int = 0
     excluded: bool = False
     group: str = ""
     grant_kib: int = 0

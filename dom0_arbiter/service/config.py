@@ -14,6 +14,7 @@ from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
 KIB_MAX = 2**40
+BELOW_DYNAMIC_MAX = ("dynamic_min_kib", "reserved_burst_kib", "boot_min_kib")
 SIZE_MAX_BYTES = 1 << 20  # some ten thousand domains; tomllib's time grows with the square of a key's depth
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -41,6 +42,8 @@ class _Domain(Struct, forbid_unknown_fields=True, frozen=True):
     weight: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     dynamic_min_kib: Kib | None = None
     dynamic_max_kib: Annotated[int, Meta(ge=1, le=KIB_MAX)] | None = None
+    reserved_burst_kib: Kib | None = None
+    boot_min_kib: Kib | None = None
     excluded: bool | None = None
     group: Annotated[str, Meta(max_length=64)] | None = None
     grant_kib: Kib | None = None
@@ -115,9 +118,8 @@ def _merged(base: DomainSettings, over: _Domain, where: str) -> DomainSettings:
         name: value for name in DomainSettings.__slots__ if (value := getattr(over, name)) is not None
     }
     settings = replace(base, **given)
-    if settings.dynamic_max_kib is not None and settings.dynamic_min_kib > settings.dynamic_max_kib:
-        raise ConfigError(
-            f"{where}: dynamic_min_kib = {settings.dynamic_min_kib}: "
-            f"at most dynamic_max_kib ({settings.dynamic_max_kib}) allowed"
-        )
+    most_kib = settings.dynamic_max_kib
+    for key in BELOW_DYNAMIC_MAX if most_kib is not None else ():
+        if (kib := getattr(settings, key)) > most_kib:
+            raise ConfigError(f"{where}: {key} = {kib}: at most dynamic_max_kib ({most_kib}) allowed")
     return settings

@@ -119,7 +119,7 @@ def _check_sizes(scene: Scene, domain: Domain, action: SetMaxmem | WriteTarget) 
 def floor_of(scene: Scene, domain: Domain) -> int:
     """What it cannot give up, by its last report; beyond dynamic-min only as far as its weighted share goes."""
     settings = domain.settings
-    least_kib = min(settings.dynamic_min_kib, domain.ceiling_kib)
+    least_kib = min(domain.dynamic_min_kib(scene.now_s), domain.ceiling_kib)
     report = domain.report
     if report is None or domain.domid not in scene.guests:
         return least_kib
@@ -204,7 +204,7 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     actuals = [scene.host.domains[p.domid].actual_kib for p in parties]
     floors, needs = [], []
     for p, actual_kib in zip(parties, actuals, strict=True):
-        guest, least_kib = scene.guests[p.domid], min(p.settings.dynamic_min_kib, p.ceiling_kib)
+        guest, least_kib = scene.guests[p.domid], min(p.dynamic_min_kib(scene.now_s), p.ceiling_kib)
         kernel = guest.kernel
         used_kib = guest.spec.memory_offset_kib + kernel.total_kib - kernel.available_kib
         swappable_kib = min(kernel.anon_kib, kernel.swap_total_kib - kernel.swapped_kib) // 2

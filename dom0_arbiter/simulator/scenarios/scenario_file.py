@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dom0_arbiter.policy import DomainSettings, Settings
-from dom0_arbiter.service.config import SIZE_MAX_BYTES
+from dom0_arbiter.service.config import BELOW_DYNAMIC_MAX, SIZE_MAX_BYTES
 from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 from dom0_arbiter.simulator.guests.character import Character
@@ -100,6 +100,8 @@ def _settings(table: DomainTable) -> DomainSettings:
         weight=table.weight,
         dynamic_min_kib=table.dynamic_min_kib,
         dynamic_max_kib=table.dynamic_max_kib,
+        reserved_burst_kib=table.reserved_burst_kib,
+        boot_min_kib=table.boot_min_kib,
         grant_kib=table.grant_kib,
         estimator=table.estimator,
     )
@@ -112,7 +114,8 @@ def _appearance(table: DomainTable, where: str, file: ScenarioFile, curves: Curv
     actual_kib = _default(table.actual_kib, target_kib)
     until_s = _default(table.until_s, end_s)
     _at_most(f"{where}.dynamic_max_kib", ceiling_kib, "static_max_kib", most_kib)
-    _at_most(f"{where}.dynamic_min_kib", table.dynamic_min_kib, "dynamic_max_kib", ceiling_kib)
+    for key in BELOW_DYNAMIC_MAX:
+        _at_most(f"{where}.{key}", getattr(table, key), "dynamic_max_kib", ceiling_kib)
     _at_most(f"{where}.target_kib", target_kib, "static_max_kib", most_kib)
     _at_most(f"{where}.actual_kib", actual_kib, "static_max_kib", most_kib)
     _at_most(f"{where}.until_s", until_s, "duration_s", end_s)

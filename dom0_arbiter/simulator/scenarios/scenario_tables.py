@@ -87,6 +87,8 @@ class DomainTable(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     dynamic_max_kib: PositiveKib | None = None
     target_kib: Kib | None = None
     actual_kib: Kib | None = None
+    reserved_burst_kib: Kib = 0
+    boot_min_kib: Kib = 0
     estimator: EstimatorName = DomainSettings().estimator
     grant_kib: Kib = 0
     weight: Weight = DomainSettings().weight

@@ -13,6 +13,7 @@ def party(
     working_set: int,
     floor: int = 64,
     headroom: int = 32,
+    reserved: int = 0,
     surge: int = 0,
     ceiling: int = 4096,
     least: int = 0,
@@ -21,6 +22,8 @@ def party(
 ) -> Party:
     """All amounts in MiB."""
     actual = target if actual is None else actual
+    secured = min(working_set + reserved, ceiling)
+    need = max(secured, min(working_set + headroom, ceiling))
     return Party(
         domid=domid,
         weight=weight,
@@ -30,9 +33,10 @@ def party(
         dynamic_min_kib=64 * MIB,
         floor_kib=floor * MIB,
         working_set_kib=working_set * MIB,
-        need_kib=min(working_set + headroom, ceiling) * MIB,
-        surge_kib=min(working_set + headroom + surge, ceiling) * MIB,
-        comfort_kib=min(working_set + headroom + max(surge, headroom), ceiling) * MIB,
+        secured_kib=secured * MIB,
+        need_kib=need * MIB,
+        surge_kib=min(need + surge, ceiling) * MIB,
+        comfort_kib=min(need + max(surge, headroom), ceiling) * MIB,
         ceiling_kib=ceiling * MIB,
         least_kib=least * MIB,
         may_grow=may_grow,

@@ -29,7 +29,13 @@ def domain_of(target_kib: int | None, need_kib: int | None) -> Domain:
         )
     if need_kib is not None:
         demand = Demand(
-            floor_kib=1, working_set_kib=2, need_kib=need_kib, surge_kib=need_kib, comfort_kib=need_kib, least_kib=1
+            floor_kib=1,
+            working_set_kib=2,
+            secured_kib=2,
+            need_kib=need_kib,
+            surge_kib=need_kib,
+            comfort_kib=need_kib,
+            least_kib=1,
         )
     return Domain(
         domid=1,
