@@ -1,6 +1,7 @@
 """Hosts nobody would think of: sizes, weights, demands, characters and fates drawn at random, the same from a seed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from dom0_arbiter.policy import DomainSettings, Settings
@@ -13,11 +14,19 @@ LASTS_S = 8.0 + 2 * CALM_S
 WEIGHTS = (64, 128, 256, 256, 256, 512, 1024, 65_535)
 
 
-def random_host(seed: int, *, guests_max: int = GUESTS_MAX, obedient: bool = False) -> World:
-    """A host with guests, before its arbiter starts. `obedient`: all do what they are asked and speak the truth."""
+def random_host(
+    seed: int, *, guests_max: int = GUESTS_MAX, obedient: bool = False, with_reserves: bool = False
+) -> World:
+    """A host with guests, before its arbiter starts. `obedient`: all do what they are asked and speak the truth.
+
+    with_reserves: some owners reserve room for bursts and starts.
+    """
     draw = Random(seed)
     count = min(guests_max, max(1, int(draw.expovariate(1 / 12))))
+    owner = Random(~seed)  # apart, so that a seed's guests stay what they were
     by_glob = [(f"guest{index}", _settings(draw)) for index in range(count)]
+    if with_reserves:
+        by_glob = [(name, _with_reserves(owner, each)) for name, each in by_glob]
     settings = Settings(
         by_glob=by_glob,
         slack_kib=draw.choice((64, 64, 100, 256)) * MIB,
@@ -39,6 +48,14 @@ def _settings(draw: Random) -> DomainSettings:
         dynamic_min_kib=draw.choice((64, 64, 128, 256)) * MIB,
         dynamic_max_kib=draw.choice((None, None, None, 700 * MIB)),
         excluded=draw.random() < 0.03,
+    )
+
+
+def _with_reserves(draw: Random, settings: DomainSettings) -> DomainSettings:
+    return replace(
+        settings,
+        reserved_burst_kib=draw.choice((0, 0, 0, 64, 256)) * MIB,
+        boot_min_kib=draw.choice((0, 0, 0, 256, 512)) * MIB,
     )
 
 
@@ -102,7 +119,7 @@ def live(seed: int) -> World:
     """Play a random host, obedient or not, to its end, with what the world does to it; its inspector tells the rest."""
     draw = Random(seed)
     is_calm = draw.random() < 0.4
-    world = random_host(seed, obedient=is_calm or draw.random() < 0.2)
+    world = random_host(seed, obedient=is_calm or draw.random() < 0.2, with_reserves=True)
     world.start_arbiter()
     fate = [] if is_calm else sorted(draw.uniform(1, LASTS_S) for _ in range(draw.randrange(1, 8)))
     for at_s in fate:

@@ -90,7 +90,11 @@ def domains(draw: st.DrawFn, domid: int) -> Domain:
         uuid=str(domid),
         name=f"d{domid}",
         static_max_kib=2 * SIZE_KIB,
-        settings=DomainSettings(),
+        settings=DomainSettings(
+            boot_min_kib=draw(st.sampled_from((0, 300 * MIB, SIZE_KIB))),
+            reserved_burst_kib=draw(st.sampled_from((0, 0, 100 * MIB))),
+        ),
+        starts_until_s=draw(st.none() | soon),
         xenstore_target_kib=balloon.target_kib - draw(st.sampled_from((0, 0, 64))),
         is_hvm=draw(st.booleans()),
         is_settled=draw(st.booleans()),

@@ -53,6 +53,15 @@ def test_the_pool_is_there_for_headroom() -> None:
     assert sum(shares_mib(parties, 900, pool=50)) == 864
 
 
+def test_reserved_bursts_come_after_working_sets_and_before_headroom_and_comfort() -> None:
+    bursting = party(1, target=0, working_set=200, reserved=300, weight=1)
+    other = party(2, target=0, working_set=400, headroom=500, surge=500, weight=1000)
+    assert shares_mib([bursting, other], 600) == [200, 400]
+    assert shares_mib([bursting, other], 700) == [300, 400]
+    assert shares_mib([bursting, other], 900) == [500, 400]
+    assert shares_mib([bursting, other], 1000, pool=50) == [500, 500]
+
+
 def test_a_floor_beyond_the_weighted_share_competes_as_a_working_set() -> None:
     liar = party(1, target=0, floor=3000, working_set=3000)
     honest = party(2, target=0, floor=300, working_set=500)

@@ -27,7 +27,9 @@ def history_of(*reports: Report) -> History:
     return history
 
 
-def demand_of(history: History, *, now_s: float | None = None, dynamic_min: int = 64, ceiling: int = 768) -> Demand:
+def demand_of(
+    history: History, *, now_s: float | None = None, dynamic_min: int = 64, ceiling: int = 768, reserved: int = 0
+) -> Demand:
     return estimate_demand(
         history,
         offset_kib=OFFSET_KIB,
@@ -35,6 +37,7 @@ def demand_of(history: History, *, now_s: float | None = None, dynamic_min: int 
         ceiling_kib=ceiling * MIB,
         static_max_kib=STATIC_MAX_KIB,
         now_s=history.arrived_s if now_s is None else now_s,
+        reserved_burst_kib=reserved * MIB,
     )
 
 
@@ -110,6 +113,15 @@ def test_a_report_licenses_half_of_what_it_shows_to_spare_and_no_more() -> None:
 
 def test_a_guest_asks_for_a_floor_of_its_own() -> None:
     assert demand_of(history_of(report(floor_kib=150 * MIB))).floor_kib == OFFSET_KIB + 150 * MIB
+
+
+@pytest.mark.parametrize(("reserved", "headroom"), [(200, 200), (10, 32)])
+def test_need_has_the_larger_of_headroom_and_reserved_burst(reserved: int, headroom: int) -> None:
+    demand = demand_of(history_of(report()), reserved=reserved)
+    assert demand.secured_kib == demand.working_set_kib + reserved * MIB
+    assert demand.need_kib == demand.working_set_kib + headroom * MIB
+    assert demand.comfort_kib == demand.need_kib + 2 * urgent_kib(STATIC_MAX_KIB)
+    assert demand_of(history_of(report()), reserved=4096).secured_kib == 768 * MIB
 
 
 def test_no_level_leaves_the_owners_limits() -> None:

@@ -21,6 +21,8 @@ def test_the_default_file_says_what_the_defaults_are() -> None:
     assert shown.surplus == Settings().surplus
     assert shown.default.estimator == Settings().default.estimator
     assert shown.default.grant_kib == Settings().default.grant_kib
+    assert shown.default.reserved_burst_kib == Settings().default.reserved_burst_kib
+    assert shown.default.boot_min_kib == Settings().default.boot_min_kib
     assert shown.of_domain("web-1").weight == 512
     assert shown.of_domain("web-1", uuid=UUID).excluded
 
@@ -46,6 +48,20 @@ def test_the_first_match_overrides_the_default_where_it_says_something() -> None
     assert (settings.of_domain("web-1").weight, settings.of_domain("web-1").excluded) == (300, False)
     assert settings.of_domain("web-1").dynamic_min_kib == 131_072
     assert settings.of_domain("db").weight == 100
+
+
+def test_room_for_bursts_and_for_starts_is_off_unless_asked_for() -> None:
+    content = b"""
+        [default]
+        boot_min_kib = 524288
+        [[domain]]
+        match = "web-*"
+        reserved_burst_kib = 131072
+    """
+    web = parse_settings(content, name="f").of_domain("web-1")
+    assert (web.boot_min_kib, web.reserved_burst_kib) == (524_288, 131_072)
+    plain = parse_settings(b"", name="f").default
+    assert (plain.boot_min_kib, plain.reserved_burst_kib) == (0, 0)
 
 
 def test_a_domain_may_have_an_estimator_of_its_own() -> None:
@@ -136,6 +152,16 @@ def test_a_domain_keeps_the_settings_of_its_uuid_while_it_migrates_and_is_rename
         ("domain = 3", "f.toml: domain: .*allowed: one table for each"),
         ("typo = 1", "f.toml: top level: .*allowed: the keys host, policy, default, domain"),
         ("[default]\ndynamic_min_kib = 10\ndynamic_max_kib = 5", "f.toml: .default.: dynamic_min_kib = 10: at most"),
+        (
+            "[default]\nboot_min_kib = 70000\ndynamic_max_kib = 65536",
+            "f.toml: .default.: boot_min_kib = 70000: at most dy",
+        ),
+        (
+            '[default]\nreserved_burst_kib = 70000\n[[domain]]\nmatch = "a"\ndynamic_max_kib = 65536',
+            r"f.toml: .*match = 'a': reserved_burst_kib = 70000: at most dynamic_max_kib \(65536\) allowed",
+        ),
+        ("[default]\nboot_min_kib = -1", "f.toml: default.boot_min_kib: .*allowed: an integer from 0 to"),
+        ("[default]\nreserved_burst_kib = 0.5", "f.toml: default.reserved_burst_kib: .*allowed: an integer from 0 to"),
         ("a =", "f.toml: not TOML"),
         ('[[domain]]\nmatch = "a"\n[[domain]]\nmatch = "a"', "f.toml: .*match = 'a': given twice"),
         ("a = " + "[" * 5000 + "]" * 5000, "f.toml: not TOML"),

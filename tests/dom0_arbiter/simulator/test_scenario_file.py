@@ -195,6 +195,12 @@ def test_settings_go_to_the_domain_of_that_very_name() -> None:
     odd = GUEST.replace('"a"', '"web-[1]*"').replace("dynamic_min_kib = 262_144", "dynamic_min_kib = 300_000")
     scenario = parse(LEAST + odd + GUEST)
     assert scenario.settings.of_domain("web-[1]*").dynamic_min_kib == 300_000
+
+
+def test_room_for_bursts_and_for_starts_is_set_as_in_the_configuration() -> None:
+    scenario = parse(LEAST + GUEST + "reserved_burst_kib = 100_000\nboot_min_kib = 400_000")
+    assert scenario.settings.of_domain("a").reserved_burst_kib == 100_000
+    assert scenario.settings.of_domain("a").boot_min_kib == 400_000
     assert scenario.settings.of_domain("web-1-and-more") == DomainSettings()
 
 

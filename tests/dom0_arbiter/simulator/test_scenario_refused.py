@@ -45,6 +45,15 @@ WRONG = [
     (LEAST + GUEST + 'swap = "tape"', 'swap: .*allowed: "disk", "none", "zram"'),
     (LEAST + GUEST + "dynamic_max_kib = 3_000_000", r"dynamic_max_kib = 3000000: at most static_max_kib \(2097152\)"),
     (LEAST + GUEST + "dynamic_max_kib = 200_000", r"dynamic_min_kib = 262144: at most dynamic_max_kib \(200000\)"),
+    (
+        LEAST + GUEST + "boot_min_kib = 3_000_000",
+        r"boot_min_kib = 3000000: at most dynamic_max_kib \(2097152\) allowed",
+    ),
+    (
+        LEAST + GUEST + "dynamic_max_kib = 300_000\nreserved_burst_kib = 400_000",
+        "reserved_burst_kib = 400000: at most dy",
+    ),
+    (LEAST + GUEST + "boot_min_kib = -1", r"domain\[0\].boot_min_kib: .*allowed: an integer from 0"),
     (LEAST + GUEST + "target_kib = 3_000_000", "target_kib = 3000000: at most static_max_kib"),
     (LEAST + GUEST + "actual_kib = 3_000_000", "actual_kib = 3000000: at most static_max_kib"),
     (LEAST + GUEST + "actual_kib = 50_000", "actual_kib = 50000: at least .* what a kernel needs for itself"),
