@@ -7,6 +7,7 @@ The rules and their reasons, measured on Xen 4.17 with Linux 6.1: a driver whose
 from dataclasses import dataclass
 from typing import Literal
 
+from dom0_arbiter.engine.pace import UNKNOWN, Pace, observe_pace
 from dom0_arbiter.engine.replace import replace
 
 TOLERANCE_KIB = 1024  # closer to its target than this, a balloon is at rest
@@ -32,9 +33,9 @@ class Balloon:
     """Xen's view, KiB; times in seconds of the arbiter's clock.
 
     The size last changed after unchanged_s, and was seen to at changed_s.
-    shrink_asked: a size above the target is a shrink under way, not growth of the guest's own. pace_kib_s: how fast it
-    gives; infinite while not known. failures counts the times in a row that the guest did not do what was asked; until
-    `retry_s` it is not asked again.
+    shrink_asked: a size above the target is a shrink under way, not growth of the guest's own. up, down: how fast it
+    grows and gives. failures counts the times in a row that the guest did not do what was asked; until `retry_s` it is
+    not asked again.
     """
 
     target_kib: int
@@ -44,7 +45,8 @@ class Balloon:
     progressed_s: float
     changed_s: float
     shrink_asked: bool = False
-    pace_kib_s: float = float("inf")
+    up: Pace = UNKNOWN
+    down: Pace = UNKNOWN
     nudges: int = 0
     failures: int = 0
     failed_phase: Phase = "resting"
@@ -76,7 +78,8 @@ class Balloon:
         """What it will have given within COMING_S, at the pace seen; nothing if it stands."""
         if self.phase != "shrinking" or now_s - max(self.progressed_s, self.asked_s) > REST_S:
             return 0
-        return int(min(self.actual_kib - self.target_kib, self.pace_kib_s * COMING_S))
+        left_kib, kib_s = self.actual_kib - self.target_kib, self.down.kib_s
+        return left_kib if kib_s is None else min(left_kib, int(kib_s * COMING_S))
 
     def is_given_up(self, now_s: float) -> bool:
         """Whether the domain did not obey and is left alone for now."""
@@ -105,11 +108,14 @@ def observe(balloon: Balloon, *, actual_kib: int, maxmem_kib: int, now_s: float,
         return balloon
     given_kib = balloon.actual_kib - actual_kib
     elapsed_s = now_s - max(balloon.asked_s, balloon.changed_s)
-    pace_kib_s = balloon.pace_kib_s
-    if balloon.phase == "shrinking" and given_kib > 0 and elapsed_s > 0:
-        seen_kib_s = given_kib / elapsed_s
-        pace_kib_s = (min(pace_kib_s, 2 * seen_kib_s) + seen_kib_s) / 2
-    closer = abs(actual_kib - balloon.target_kib) < abs(balloon.actual_kib - balloon.target_kib)
+    up, down = balloon.up, balloon.down
+    left_kib = abs(actual_kib - balloon.target_kib)
+    is_whole = balloon.changed_s > balloon.asked_s and left_kib > TOLERANCE_KIB
+    if elapsed_s > 0 and balloon.phase == "growing" and given_kib < 0:
+        up = observe_pace(up, -given_kib, elapsed_s, is_whole=is_whole)
+    elif elapsed_s > 0 and balloon.phase == "shrinking" and given_kib > 0:
+        down = observe_pace(down, given_kib, elapsed_s, is_whole=is_whole)
+    closer = left_kib < abs(balloon.actual_kib - balloon.target_kib)
     seen = replace(
         balloon,
         actual_kib=actual_kib,
@@ -117,7 +123,8 @@ def observe(balloon: Balloon, *, actual_kib: int, maxmem_kib: int, now_s: float,
         changed_s=now_s if given_kib else balloon.changed_s,
         unchanged_s=looked_s if given_kib else balloon.unchanged_s,
         progressed_s=now_s if closer else balloon.progressed_s,
-        pace_kib_s=pace_kib_s,
+        up=up,
+        down=down,
         nudges=0 if closer else balloon.nudges,
     )
     if seen.phase != "resting":

@@ -39,6 +39,7 @@ def estimate(domain: Domain, history: History, offset_kib: int | None, now_s: fl
         now_s=now_s,
         reserved_burst_kib=domain.settings.reserved_burst_kib,
         reaction_s=domain.reaction_s,
+        up_kib_s=None if domain.balloon is None else domain.balloon.up.kib_s,
         estimator=ESTIMATORS[domain.settings.estimator],
     )
 

@@ -15,12 +15,12 @@ from dom0_arbiter.engine.reservation import decide_reservations, set_aside_kib
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.engine.upkeep import keep_up
-from dom0_arbiter.policy import Moves, Party, Room, plan_moves
+from dom0_arbiter.policy import REACTION_MOST_S, Moves, Party, Room, plan_moves
 
 LOOK_MOVING_S = 0.02  # while balloons move: a PV guest gives 128 MiB in 0.24 s, and what is free is wanted
 LOOK_SETTLED_S = 1.0
 REACTION_WEIGHT = 0.2  # of the newest, in what has been learned of a domain's reaction time
-REACTION_LEAST_S, REACTION_MOST_S = 0.25, 4.0  # longer ones are no reaction, but a host that has no more
+REACTION_LEAST_S = 0.25
 
 
 def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Plan, Sequence[Decision]]:

@@ -5,7 +5,14 @@ standard library. All amounts are in Xen's view (what Xen accounts to the domain
 """
 
 from dom0_arbiter.policy.allocate import Party, allocate
-from dom0_arbiter.policy.demand import DONOR_RESERVE_KIB, REACTION_S, Demand, estimate_demand, urgent_kib
+from dom0_arbiter.policy.demand import (
+    DONOR_RESERVE_KIB,
+    REACTION_MOST_S,
+    REACTION_S,
+    Demand,
+    estimate_demand,
+    urgent_kib,
+)
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
@@ -21,6 +28,7 @@ __all__ = [
     "EVEN_SOON_S",
     "MARGIN_KIB",
     "MOVE_MIN_KIB",
+    "REACTION_MOST_S",
     "REACTION_S",
     "Demand",
     "DomainSettings",

@@ -10,6 +10,7 @@ from dom0_arbiter.policy.estimators import Estimator, working_set
 from dom0_arbiter.policy.headroom import headroom_kib
 from dom0_arbiter.policy.history import History, used_kib
 
+REACTION_MOST_S = 4.0  # longer ones are no reaction, but a host that has no more
 REACTION_S = 1.0  # from a report to memory in the guest, the donors' shrinks included, until it has been measured
 SURGE_REACTIONS = 2  # beyond need, what a domain that grows is given at a time: each step costs time and writes
 COMFORT_HEADROOMS = 2  # beyond need, what a domain at rest keeps while nobody needs it more
@@ -52,6 +53,7 @@ def estimate_demand(
     now_s: float,
     reserved_burst_kib: int = 0,
     reaction_s: float = REACTION_S,
+    up_kib_s: float | None = None,
     estimator: Estimator = working_set,
 ) -> Demand:
     """Estimate the levels, all within dynamic_min_kib..ceiling_kib.
@@ -62,13 +64,17 @@ def estimate_demand(
     that grows lets its burst go on for as much as it has brought: so one of any size is met in few steps, each about
     twice the one before. However quiet its past, a guest keeps the headroom of a new one as long as others only want
     cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer. What is reserved
-    for a burst is headroom that no past takes away.
+    for a burst is headroom that no past takes away. A balloon that grows at up_kib_s needs its time for one headroom,
+    however soon it is asked: that is the reaction time then.
     """
     report = history.report
     used, hidden_kib = used_kib(report), int(history.hidden.kib)
     swappable_kib = min(report.anon_kib, report.swap_total_kib - report.swap_used_kib) // 2
-    growth = growth_kib(history, reaction_s)
     prior = urgent_kib(static_max_kib)
+    if up_kib_s is not None:
+        filling_s = headroom_kib(history.growth, prior, reaction_s) / up_kib_s
+        reaction_s = max(reaction_s, min(filling_s, REACTION_MOST_S))
+    growth = growth_kib(history, reaction_s)
     headroom = min(headroom_kib(history.growth, prior, reaction_s), max(used, 1))
     if report.swap_total_kib == 0:
         headroom = max(headroom, prior)

@@ -55,6 +55,8 @@ def _describe_domain(domain: Domain, now_s: float) -> dict[str, Any]:
         "weight": domain.settings.weight,
         "group": domain.settings.group,
         "agent": f"{domain.hello.agent_name} {domain.hello.agent_version}" if domain.hello else None,
+        "balloon_up_kib_s": balloon and _whole(balloon.up.kib_s),
+        "balloon_down_kib_s": balloon and _whole(balloon.down.kib_s),
         "reaction_s": round(domain.reaction_s, 3),
         "report_age_s": round(now_s - history.arrived_s, 3) if history else None,
         "last_decision": decision
@@ -65,6 +67,11 @@ def _describe_domain(domain: Domain, now_s: float) -> dict[str, Any]:
             "reason": decision.reason,
         },
     }
+
+
+def _whole(kib_s: float | None) -> int | None:
+    """None where a pace is not known."""
+    return None if kib_s is None else int(kib_s)
 
 
 def _short_kib(domain: Domain) -> int | None:

@@ -28,7 +28,13 @@ def history_of(*reports: Report) -> History:
 
 
 def demand_of(
-    history: History, *, now_s: float | None = None, dynamic_min: int = 64, ceiling: int = 768, reserved: int = 0
+    history: History,
+    *,
+    now_s: float | None = None,
+    dynamic_min: int = 64,
+    ceiling: int = 768,
+    reserved: int = 0,
+    up_kib_s: float | None = None,
 ) -> Demand:
     return estimate_demand(
         history,
@@ -38,6 +44,7 @@ def demand_of(
         static_max_kib=STATIC_MAX_KIB,
         now_s=history.arrived_s if now_s is None else now_s,
         reserved_burst_kib=reserved * MIB,
+        up_kib_s=up_kib_s,
     )
 
 
@@ -113,6 +120,20 @@ def test_a_report_licenses_half_of_what_it_shows_to_spare_and_no_more() -> None:
 
 def test_a_guest_asks_for_a_floor_of_its_own() -> None:
     assert demand_of(history_of(report(floor_kib=150 * MIB))).floor_kib == OFFSET_KIB + 150 * MIB
+
+
+@pytest.mark.parametrize(
+    ("up_mib_s", "reactions"),
+    [
+        pytest.param(None, 1, id="not known"),
+        pytest.param(1700, 1, id="fast"),
+        pytest.param(16, 2, id="needs two seconds for a headroom"),
+        pytest.param(1, 4, id="longer than any reaction"),
+    ],
+)
+def test_a_slow_balloon_gets_headroom_for_the_time_that_it_takes(up_mib_s: int | None, reactions: int) -> None:
+    demand = demand_of(history_of(report(available=50)), up_kib_s=None if up_mib_s is None else up_mib_s * MIB)
+    assert demand.need_kib == demand.working_set_kib + reactions * urgent_kib(STATIC_MAX_KIB)
 
 
 @pytest.mark.parametrize(("reserved", "headroom"), [(200, 200), (10, 32)])

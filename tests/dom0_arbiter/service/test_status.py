@@ -1,6 +1,7 @@
 """The JSON of `aerostat status`: what the docs turn on is in it, and so is the way by which Xen is reached."""
 
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from dom0_arbiter.engine import Domain, State
 from dom0_arbiter.engine.balloon import Balloon
 from dom0_arbiter.engine.domains import Domains
+from dom0_arbiter.engine.pace import UNKNOWN, Pace
 from dom0_arbiter.policy import Demand, DomainSettings, Settings
 from dom0_arbiter.service.status import describe
 from dom0_arbiter.xen import HypervisorError, find_hypervisor, sample_dom0
@@ -66,6 +68,16 @@ def test_need_and_what_is_lacking_are_told(target_kib: int | None, need_kib: int
     (domain,) = told["domains"]
     assert (domain["need_kib"], domain["short_kib"]) == (need_kib, short_kib)
     assert told["hypervisor"] == "xl"
+
+
+@pytest.mark.parametrize(("up", "shown_kib_s"), [(UNKNOWN, None), (Pace(lately_kib_s=(1234.5,)), 1234)])
+def test_the_paces_of_balloons_are_told_once_they_are_known(up: Pace, shown_kib_s: int | None) -> None:
+    known = domain_of(100 * MIB, 40 * MIB)
+    assert known.balloon is not None
+    state = State(settings=Settings(), domains=Domains([replace(known, balloon=replace(known.balloon, up=up))]))
+    told = describe(state, now_s=1.0, started_s=0.0, dom0=sample_dom0(), hypervisor="xl")
+    (domain,) = told["domains"]
+    assert (domain["balloon_up_kib_s"], domain["balloon_down_kib_s"]) == (shown_kib_s, None)
 
 
 class BindingError(Exception):
