@@ -8,7 +8,7 @@ from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S
 from dom0_arbiter.engine.domain import GRANT_S, Domain
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import EVEN_S, EVEN_SOON_S
+from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, EVEN_SOON_S
 
 QUIET_AT_MOST_S = 10.0  # a full look costs a settled host little, so seldom; and bounds what a mistake here could cost
 # Changes of demand that are not noteworthy, of a domain that has what it needs, while all others have it too: what they
@@ -76,6 +76,7 @@ def next_due_s(domain: Domain, now_s: float) -> float:
             moved_s + REST_S,
             balloon.asked_s + EVEN_SOON_S,
             balloon.asked_s + EVEN_S,
+            balloon.asked_s + EVEN_LATE_S,
             balloon.retry_s,
         )
         if balloon.phase != "resting":

@@ -80,7 +80,6 @@ def _plan(turn: Turn) -> None:
         coming_kib=coming_kib,
         spread=settings.surplus == "spread",
         calm_s=now_s - asked_s,
-        was_evening=turn.state.is_evening,
     )
     for move in planned.moves:
         domain = turn.domains[move.domid]
@@ -95,7 +94,6 @@ def _plan(turn: Turn) -> None:
         pool_kib=room.pool_kib,
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
-        is_evening=planned.is_evening,
         is_short=any(p.is_short for p in parties),
     )
 
@@ -110,18 +108,19 @@ def _remember(turn: Turn, planned: Moves, parties: Mapping[int, Party]) -> None:
 
 
 def _time_reaction(turn: Turn, domain: Domain, party: Party | None, share_kib: int | None) -> Domain:
-    """Learn how long this domain waits for what it is short of: decision, donors, and both balloons.
+    """Learn how long this domain waits, once strained, for what it needs: decision, donors, and both balloons.
 
     Waiting for what the host does not have is no reaction.
     """
-    since_s, now_s = domain.short_since_s, turn.now_s
+    since_s, now_s = domain.strained_since_s, turn.now_s
     if party is None or share_kib is None or share_kib + PAGE_KIB <= party.need_kib:
-        return domain if since_s is None else turn.change(domain, short_since_s=None)
+        return domain if since_s is None else turn.change(domain, strained_since_s=None)
     if party.actual_kib + PAGE_KIB <= party.need_kib:
-        return turn.change(domain, short_since_s=now_s) if since_s is None else domain
+        begins = since_s is None and party.is_strained
+        return turn.change(domain, strained_since_s=now_s) if begins else domain
     if since_s is None:
         return domain
     seen_s = min(max(now_s - since_s, REACTION_LEAST_S), REACTION_MOST_S)
     reaction_s = domain.reaction_s + (seen_s - domain.reaction_s) * REACTION_WEIGHT
     turn.stale = turn.stale or is_ageing(domain)  # its demand is reckoned anew with each plan, and now with this
-    return turn.change(domain, short_since_s=None, reaction_s=reaction_s)
+    return turn.change(domain, strained_since_s=None, reaction_s=reaction_s)

@@ -16,7 +16,17 @@ from dom0_arbiter.policy.demand import (
 from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
-from dom0_arbiter.policy.plan import EVEN_S, EVEN_SOON_S, MARGIN_KIB, MOVE_MIN_KIB, Move, Moves, Room, plan_moves
+from dom0_arbiter.policy.plan import (
+    EVEN_LATE_S,
+    EVEN_S,
+    EVEN_SOON_S,
+    MARGIN_KIB,
+    MOVE_MIN_KIB,
+    Move,
+    Moves,
+    Room,
+    plan_moves,
+)
 from dom0_arbiter.policy.reserve import Holdout, Outcome, Verdict, judge_reservation
 from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import pour
@@ -24,6 +34,7 @@ from dom0_arbiter.policy.water import pour
 __all__ = [
     "DONOR_RESERVE_KIB",
     "ESTIMATORS",
+    "EVEN_LATE_S",
     "EVEN_S",
     "EVEN_SOON_S",
     "MARGIN_KIB",

@@ -40,6 +40,12 @@ class Party:
         """Whether it was given less than it needs."""
         return self.target_kib + PAGE_KIB <= self.need_kib
 
+    @property
+    def is_strained(self) -> bool:
+        """Whether half of its headroom is gone (the rest lasts no longer than a step), or some of a reserved burst."""
+        has_half = 2 * (self.target_kib - self.working_set_kib) >= self.need_kib - self.working_set_kib
+        return self.is_short and not (has_half and self.target_kib + PAGE_KIB > self.secured_kib)
+
 
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.

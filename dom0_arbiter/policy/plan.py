@@ -16,14 +16,11 @@ MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
 AWAITED_KIB = 64 * MIB  # nor is more than this left idle until all of a large step is there
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
-# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. While
-# nobody is short, memory is evened out soon where comfort lacks an eighth of all that is managed, or a quarter of it is
-# in the wrong place; for less it must have been quiet for a while. Once begun, it goes on until the rest is not worth
-# it.
-EVEN_SOON_S, EVEN_S = 1.0, 20.0  # since the last target was written
-COMFORT_DIVISOR = 8
-SURPLUS_DIVISOR = 4
-LEAST_DIVISOR = 100
+# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. So while
+# nobody is strained, memory is evened out soon only where a quarter of all that is managed is in the wrong place; where
+# an eighth is, after a while if comfort lacks it, and only after long if nobody does.
+EVEN_SOON_S, EVEN_S, EVEN_LATE_S = 1.0, 20.0, 600.0  # since the last target was written
+SOON_DIVISOR, LATER_DIVISOR = 4, 8
 MOVE_MIN_KIB = 1 * MIB
 
 
@@ -63,26 +60,21 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits.
-
-    is_evening: surplus is on its way to where it belongs, and more of it will be.
-    """
+    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits."""
 
     moves: Sequence[Move]
     shares_kib: dict[int, int]
     floors_missing_kib: int
     is_pressed: bool
-    is_evening: bool
 
 
-def plan_moves(
-    parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float, was_evening: bool = False
-) -> Moves:
+def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float) -> Moves:
     """Decide. `coming_kib` is what shrinks under way will still set free, calm_s the time since the last new target.
 
-    Short domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
-    lacking. While nobody is short, memory is taken only if enough of it is in the wrong place: a domain that grows
-    steadily is better served by few steps, each when it becomes short, than by many small ones.
+    Strained domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
+    lacking; those that are merely short once it has been calm for a while: a domain that grows steadily is better
+    served by few steps, each when half of its headroom is gone, than by many small ones. While nobody presses, memory
+    is taken only if enough of it is in the wrong place.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
     shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, spread=spread)
@@ -98,24 +90,18 @@ def plan_moves(
         max(0, p.target_kib - max(share, floor, p.least_kib)) if share < p.target_kib else 0
         for (share, p), floor in zip(aims, floors, strict=True)
     ]
-    pressing = [_is_pressing(p, want) for p, want in zip(parties, wants, strict=True)]
+    pressing = [_is_pressing(p, want, calm_s) for p, want in zip(parties, wants, strict=True)]
     overdrawn_kib = max(0, -room.unpromised_kib)
     free_kib = max(0, room.unpromised_kib)
     chunk_kib = CHUNK_KIB
     is_pressed = any(pressing) or overdrawn_kib > 0 or room.awaited_kib > 0
-    is_evening = False
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
         lacking_kib = sum(wants) + overdrawn_kib + room.awaited_kib - free_kib - coming_kib
-        can_wait = overdrawn_kib == 0 and room.awaited_kib == 0 and not any(map(_is_strained, parties))
-        if can_wait and min(lacking_kib, sum(gives)) < max(CHUNK_KIB, sum(wants) // 4):
-            lacking_kib = 0  # it grows: one step later instead of two now
     else:
         free_kib = max(0, free_kib - room.pool_kib)
         idle_kib = min(sum(wants), free_kib)
-        is_worth_it = _is_worth_evening(parties, shares, floors, budget_kib, calm_s, was_evening=was_evening)
-        is_worth_it = is_worth_it and sum(gives) >= UNASSIGNED_KIB
-        is_evening = is_worth_it or (was_evening and (calm_s < EVEN_SOON_S or coming_kib > 0))
+        is_worth_it = sum(gives) >= UNASSIGNED_KIB and _is_worth_evening(parties, shares, floors, budget_kib, calm_s)
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
@@ -134,18 +120,18 @@ def plan_moves(
         shares_kib={p.domid: share for p, share in zip(parties, shares, strict=True)},
         floors_missing_kib=max(0, sum(floors) - budget_kib),
         is_pressed=is_pressed,
-        is_evening=is_evening,
     )
 
 
+def _is_pressing(party: Party, want_kib: int, calm_s: float) -> bool:
+    """Whether a domain cannot wait: strained, or short for a while of headroom that is worth two writes."""
+    if party.is_strained:
+        return want_kib >= MOVE_MIN_KIB
+    return party.is_short and want_kib >= CHUNK_KIB and calm_s >= EVEN_S
+
+
 def _is_worth_evening(
-    parties: Sequence[Party],
-    shares: Sequence[int],
-    floors: Sequence[int],
-    budget_kib: int,
-    calm_s: float,
-    *,
-    was_evening: bool,
+    parties: Sequence[Party], shares: Sequence[int], floors: Sequence[int], budget_kib: int, calm_s: float
 ) -> bool:
     """Whether so much is in the wrong place, and has been for so long, that moving it is worth its price."""
     if calm_s < EVEN_SOON_S:
@@ -154,22 +140,11 @@ def _is_worth_evening(
     for p, share, floor in zip(parties, shares, floors, strict=True):
         misplaced_kib += max(0, p.target_kib - max(share, floor))
         lacks_kib += max(0, min(share, p.comfort_kib) - p.target_kib) if p.may_grow else 0
-    is_long = was_evening or calm_s >= EVEN_S
-    return misplaced_kib >= UNASSIGNED_KIB and (
-        misplaced_kib >= budget_kib // SURPLUS_DIVISOR
-        or min(misplaced_kib, lacks_kib) >= budget_kib // COMFORT_DIVISOR
-        or (is_long and misplaced_kib >= budget_kib // LEAST_DIVISOR)
+    return (
+        misplaced_kib >= budget_kib // SOON_DIVISOR
+        or (calm_s >= EVEN_S and min(misplaced_kib, lacks_kib) >= budget_kib // LATER_DIVISOR)
+        or (calm_s >= EVEN_LATE_S and misplaced_kib >= budget_kib // LATER_DIVISOR)
     )
-
-
-def _is_pressing(party: Party, want_kib: int) -> bool:
-    """Whether a domain cannot wait: strained, or short of so much headroom that a step is worth two writes."""
-    return party.is_short and want_kib >= (MOVE_MIN_KIB if _is_strained(party) else CHUNK_KIB)
-
-
-def _is_strained(party: Party) -> bool:
-    """Whether half of its headroom is gone, or more: the other half lasts no longer than one step takes."""
-    return 2 * (party.target_kib - party.working_set_kib) < party.need_kib - party.working_set_kib
 
 
 def _keeps(parties: Sequence[Party], shares: Sequence[int]) -> list[Move]:
@@ -226,7 +201,7 @@ def _grows(
     moves = []
     for (p, share), to_kib in zip(growing, _now(growing, free_kib), strict=True):
         gets_kib, want_kib = to_kib - p.target_kib, share - p.target_kib
-        waits = more_comes and not _is_strained(p)
+        waits = more_comes and not p.is_strained
         step_kib = min(want_kib, max(chunk_kib, min(want_kib // 2, AWAITED_KIB)) if waits else chunk_kib)
         if gets_kib >= max(PAGE_KIB, step_kib - PAGE_KIB):
             reason = f"gets {_mib(gets_kib)}: its share is {_mib(share)}, it needs {_mib(p.need_kib)}"

@@ -60,7 +60,7 @@ def test_without_it_the_driver_gives_up_for_an_hour() -> None:
 
 def test_a_driver_that_sleeps_is_woken_by_a_page() -> None:
     lazy = Character(moving_s=6.0, stuck_s=12.0)
-    climb = [(0, 150), (5, 220), (15, 290), (25, 360), (45, 420)]  # what it has carries it while the driver sleeps
+    climb = [(0, 150), (5, 236), (15, 290), (25, 360), (45, 420)]  # what it has carries it while the driver sleeps
     world = world_of(spec("a", need=climb), spec("b", size=512, character=lazy))
     world.run(60)
     assert size_mib(world) >= 420

@@ -1,6 +1,6 @@
 """Only moves that are safe now and worth making."""
 
-from dom0_arbiter.policy import Party, Room, plan_moves
+from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, Party, Room, plan_moves
 from tests.dom0_arbiter.policy.parties import MIB, party
 
 
@@ -84,13 +84,33 @@ def test_memory_that_nobody_lacks_waits_for_a_quiet_moment() -> None:
 
 def test_surplus_goes_back_at_leisure_unless_a_quarter_of_all_is_misplaced() -> None:
     parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=92)]
-    assert moves_mib(parties, room(0)) == {}
-    assert moves_mib(parties, room(0), calm_s=20.0) == {1: -100}
+    assert moves_mib(parties, room(0), calm_s=EVEN_LATE_S - 1) == {}
+    assert moves_mib(parties, room(0), calm_s=EVEN_LATE_S) == {1: -100}
+
+
+def test_surplus_of_less_than_an_eighth_of_all_is_not_worth_moving() -> None:
+    parties = [party(1, target=310, working_set=100), party(2, target=202, working_set=92)]
+    assert moves_mib(parties, room(0), calm_s=EVEN_LATE_S) == {}
 
 
 def test_comfort_is_worth_moving_surplus_for_when_it_lacks_an_eighth_of_all() -> None:
     parties = [party(1, target=356, working_set=100), party(2, target=156, working_set=124, surge=66)]
-    assert moves_mib(parties, room(0)) == {1: -100}
+    assert moves_mib(parties, room(0), calm_s=EVEN_S - 1) == {}
+    assert moves_mib(parties, room(0), calm_s=EVEN_S) == {1: -100}
+
+
+def test_headroom_is_filled_up_once_half_of_it_is_gone_or_nothing_else_moves() -> None:
+    """Each time a growing domain was 8 MiB short, it cost a desktop 1.4 times what moving on strain costs."""
+    short = [party(1, target=256, working_set=236), party(2, target=256, working_set=100)]
+    assert moves_mib(short, room(0), calm_s=EVEN_S - 1) == {}
+    assert moves_mib(short, room(0), calm_s=EVEN_S)[2] < 0
+    strained = [party(1, target=256, working_set=242), party(2, target=256, working_set=100)]
+    assert moves_mib(strained, room(0), calm_s=0.0)[2] < 0
+
+
+def test_a_reserved_burst_is_never_left_lacking() -> None:
+    reserved = [party(1, target=256, working_set=216, reserved=48), party(2, target=256, working_set=100)]
+    assert moves_mib(reserved, room(0), calm_s=0.0)[2] < 0
 
 
 def test_those_with_most_to_spare_give_first() -> None:
