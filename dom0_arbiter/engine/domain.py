@@ -170,6 +170,7 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
         floor_kib=min(demand.floor_kib, top_kib),
         working_set_kib=min(demand.working_set_kib, top_kib),
         secured_kib=min(demand.secured_kib, top_kib),
+        strained_kib=min(demand.strained_kib, top_kib),
         need_kib=min(demand.need_kib, top_kib),
         surge_kib=min(demand.surge_kib, top_kib),
         comfort_kib=min(demand.comfort_kib, top_kib),

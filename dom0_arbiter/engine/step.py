@@ -80,6 +80,7 @@ def _plan(turn: Turn) -> None:
         coming_kib=coming_kib,
         spread=settings.surplus == "spread",
         calm_s=now_s - asked_s,
+        was_evening=turn.state.is_evening,
     )
     for move in planned.moves:
         domain = turn.domains[move.domid]
@@ -94,6 +95,7 @@ def _plan(turn: Turn) -> None:
         pool_kib=room.pool_kib,
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
+        is_evening=planned.is_evening,
         is_short=any(p.is_short for p in parties),
     )
 

@@ -17,10 +17,11 @@ CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wa
 AWAITED_KIB = 64 * MIB  # nor is more than this left idle until all of a large step is there
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
 # Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. So while
-# nobody is strained, memory is evened out soon only where a quarter of all that is managed is in the wrong place; where
-# an eighth is, after a while if comfort lacks it, and only after long if nobody does.
+# nobody presses, memory is evened out soon only where a quarter of all that is managed is in the wrong place; where an
+# eighth is, after a while if comfort lacks it, and only after long if nobody does. Once begun, it goes on until the
+# rest is not worth it.
 EVEN_SOON_S, EVEN_S, EVEN_LATE_S = 1.0, 20.0, 600.0  # since the last target was written
-SOON_DIVISOR, LATER_DIVISOR = 4, 8
+SOON_DIVISOR, LATER_DIVISOR, LEAST_DIVISOR = 4, 8, 100
 MOVE_MIN_KIB = 1 * MIB
 
 
@@ -60,15 +61,21 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits."""
+    """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits.
+
+    is_evening: surplus is on its way to where it belongs, and more of it will be.
+    """
 
     moves: Sequence[Move]
     shares_kib: dict[int, int]
     floors_missing_kib: int
     is_pressed: bool
+    is_evening: bool
 
 
-def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float) -> Moves:
+def plan_moves(
+    parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float, was_evening: bool = False
+) -> Moves:
     """Decide. `coming_kib` is what shrinks under way will still set free, calm_s the time since the last new target.
 
     Strained domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
@@ -95,13 +102,16 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
     free_kib = max(0, room.unpromised_kib)
     chunk_kib = CHUNK_KIB
     is_pressed = any(pressing) or overdrawn_kib > 0 or room.awaited_kib > 0
+    is_evening = False
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
         lacking_kib = sum(wants) + overdrawn_kib + room.awaited_kib - free_kib - coming_kib
     else:
         free_kib = max(0, free_kib - room.pool_kib)
         idle_kib = min(sum(wants), free_kib)
-        is_worth_it = sum(gives) >= UNASSIGNED_KIB and _is_worth_evening(parties, shares, floors, budget_kib, calm_s)
+        is_worth_it = _is_worth_evening(parties, shares, floors, budget_kib, calm_s, was_evening=was_evening)
+        is_worth_it = is_worth_it and sum(gives) >= UNASSIGNED_KIB
+        is_evening = is_worth_it or (was_evening and (calm_s < EVEN_SOON_S or coming_kib > 0))
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
@@ -120,6 +130,7 @@ def plan_moves(parties: Sequence[Party], room: Room, *, coming_kib: int, spread:
         shares_kib={p.domid: share for p, share in zip(parties, shares, strict=True)},
         floors_missing_kib=max(0, sum(floors) - budget_kib),
         is_pressed=is_pressed,
+        is_evening=is_evening,
     )
 
 
@@ -131,7 +142,13 @@ def _is_pressing(party: Party, want_kib: int, calm_s: float) -> bool:
 
 
 def _is_worth_evening(
-    parties: Sequence[Party], shares: Sequence[int], floors: Sequence[int], budget_kib: int, calm_s: float
+    parties: Sequence[Party],
+    shares: Sequence[int],
+    floors: Sequence[int],
+    budget_kib: int,
+    calm_s: float,
+    *,
+    was_evening: bool,
 ) -> bool:
     """Whether so much is in the wrong place, and has been for so long, that moving it is worth its price."""
     if calm_s < EVEN_SOON_S:
@@ -144,6 +161,7 @@ def _is_worth_evening(
         misplaced_kib >= budget_kib // SOON_DIVISOR
         or (calm_s >= EVEN_S and min(misplaced_kib, lacks_kib) >= budget_kib // LATER_DIVISOR)
         or (calm_s >= EVEN_LATE_S and misplaced_kib >= budget_kib // LATER_DIVISOR)
+        or (was_evening and misplaced_kib >= budget_kib // LEAST_DIVISOR)
     )
 
 
