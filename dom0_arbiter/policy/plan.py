@@ -18,8 +18,8 @@ AWAITED_KIB = 64 * MIB  # nor is more than this left idle until all of a large s
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
 # Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. So while
 # nobody presses, memory is evened out soon only where a quarter of all that is managed is in the wrong place; where an
-# eighth is, after a while if comfort lacks it, and only after long if nobody does. Once begun, it goes on until the
-# rest is not worth it.
+# eighth is, after a while if comfort lacks it, and only after long if nobody does. Once begun, it goes on until
+# somebody presses, as long as the rest is worth it: what was a burst takes a while to be forgotten.
 EVEN_SOON_S, EVEN_S, EVEN_LATE_S = 1.0, 20.0, 600.0  # since the last target was written
 SOON_DIVISOR, LATER_DIVISOR, LEAST_DIVISOR = 4, 8, 100
 MOVE_MIN_KIB = 1 * MIB
@@ -63,7 +63,7 @@ class Move:
 class Moves:
     """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits.
 
-    is_evening: surplus is on its way to where it belongs, and more of it will be.
+    is_evening: surplus has been on its way to where it belongs since somebody pressed last.
     """
 
     moves: Sequence[Move]
@@ -111,7 +111,7 @@ def plan_moves(
         idle_kib = min(sum(wants), free_kib)
         is_worth_it = _is_worth_evening(parties, shares, floors, budget_kib, calm_s, was_evening=was_evening)
         is_worth_it = is_worth_it and sum(gives) >= UNASSIGNED_KIB
-        is_evening = is_worth_it or (was_evening and (calm_s < EVEN_SOON_S or coming_kib > 0))
+        is_evening = was_evening or is_worth_it
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
