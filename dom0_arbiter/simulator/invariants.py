@@ -229,6 +229,8 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     promises_kib = sum(max(0, a.maxmem_kib - a.actual_kib) for a in scene.host.domains.values())
     idle_kib = scene.host.free_kib - promises_kib - settings.slack_kib - scene.state.pool_kib
     idle_kib -= set_aside_kib(scene, "granted", "waiting")
+    if sum(max(0, actual_kib - scene.target_kib(p)) for p, actual_kib in zip(parties, actuals, strict=True)) > idle_kib:
+        return  # most of it is still on its way: it goes out in pieces worth their writes
     if settings.surplus == "spread" and min(idle_kib, room_kib) > DEADBAND_KIB + MARGIN_KIB * len(parties):
         yield scene.violation("J", None, f"{idle_kib} KiB unassigned, room for {room_kib}")
 
