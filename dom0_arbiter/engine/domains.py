@@ -1,6 +1,6 @@
 """All domains by domid, so that a step pays for those it changes, however many there are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 
 from dom0_arbiter.engine.domain import Domain
 
@@ -46,6 +46,10 @@ class Domains(Mapping[int, Domain]):
         for chunk in list(self._chunks.values()):
             yield from chunk.values()
 
+    def values(self) -> ValuesView[Domain]:
+        """The same, for those who know them only as a mapping."""
+        return _Values(self)
+
     def __getitem__(self, domid: int) -> Domain:
         return self._chunks[domid >> CHUNK_BITS][domid]
 
@@ -62,3 +66,13 @@ class Domains(Mapping[int, Domain]):
             self._own.add(number)
             self._chunks[number] = self._chunks.get(number, {}).copy()
         return self._chunks[number]
+
+
+class _Values(ValuesView[Domain]):
+    """Without a look-up for each domain."""
+
+    __slots__ = ()
+    _mapping: Domains
+
+    def __iter__(self) -> Iterator[Domain]:
+        return self._mapping.each()

@@ -39,12 +39,11 @@ class Inspector:
     def before(self, scene: Scene, action: Action) -> None:
         """An action is about to be carried out; the host may have changed since the arbiter looked at it."""
         self.violations.extend(check_action(scene, action))
-        if isinstance(action, SetMaxmem) and action.domid in scene.host.domains:
+        if isinstance(action, SetMaxmem) and action.domid in scene.host.domains and scene.now_s > self.outsiders_s:
             allotment = scene.host.domains[action.domid]
             more_kib = max(0, action.maxmem_kib - allotment.actual_kib)
             more_kib -= max(0, allotment.maxmem_kib - allotment.actual_kib)
-            lacking_kib = unbacked_kib(scene) + more_kib
-            if more_kib > 0 and lacking_kib > 0 and scene.now_s > self.outsiders_s:
+            if more_kib > 0 and (lacking_kib := unbacked_kib(scene) + more_kib) > 0:
                 self._broken(scene, "A", action.domid, f"{action} promises {lacking_kib} KiB that are not free")
 
     def saved(self, scene: Scene, domid: int) -> None:
@@ -87,7 +86,7 @@ class Inspector:
             self.violations.extend(idle)
 
     def _check_refusals(self, scene: Scene) -> None:
-        managed = {domain.domid for domain in scene.managed() if not domain.is_frozen(scene.now_s)}
+        managed = {domain.domid for domain in scene.managed if not domain.is_frozen(scene.now_s)}
         for refusal in scene.host.refusals:
             if refusal.domid in managed and scene.now_s - max(self.outsiders_s, self.down_s) > LOOK_S:
                 self._broken(scene, "C", refusal.domid, f"given {refusal.lacking_kib} KiB that were not there")
@@ -104,7 +103,7 @@ class Inspector:
             self._unbacked_s = None
 
     def _check_cover(self, scene: Scene) -> None:
-        for domain in scene.managed():
+        for domain in scene.managed:
             if not is_uncovered(scene, domain):
                 self._uncovered_s.pop(domain.domid, None)
                 continue

@@ -7,11 +7,12 @@ about time need.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dom0_arbiter.engine import Action, Domain, SendGrant, SendWelcome, SetMaxmem, State, WriteTarget, step
 from dom0_arbiter.policy import MARGIN_KIB
 from dom0_arbiter.simulator.guests.guest import Guest
-from dom0_arbiter.simulator.host import Host
+from dom0_arbiter.simulator.host import Allotment, Host
 
 DEADBAND_KIB = 16_384  # differences that are not worth moving, and what a guest's last reserve may keep from others
 STEP_KIB = 2048  # what a step must at least be worth, and what MemAvailable and the truth may be apart
@@ -29,9 +30,13 @@ class Violation:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A moment: Xen, the guests as they are, what stands in memory/target, and what the engine makes of it."""
+    """A moment: Xen, the guests as they are, what stands in memory/target, and what the engine makes of it.
+
+    While it lasts amounts may change, as a plan is carried out; which domains there are, and what the engine knows of
+    them, may not.
+    """
 
     now_s: float
     host: Host
@@ -44,12 +49,22 @@ class Scene:
         name = None if domid is None else self.guests[domid].spec.name if domid in self.guests else str(domid)
         return Violation(invariant=invariant, at_s=round(self.now_s, 3), domain=name, detail=detail)
 
-    def managed(self) -> Iterator[Domain]:
+    @cached_property
+    def managed(self) -> Sequence[Domain]:
         """Domains whose memory the arbiter has taken into its hands."""
-        for domain in self.state.domains.values():
-            is_ours = domain.demand is not None and not (domain.settings.excluded or domain.is_manual)
-            if is_ours and domain.domid in self.host.domains:
-                yield domain
+        there = self.host.domains
+        return [
+            domain
+            for domain in self.state.domains.values()
+            if domain.demand is not None
+            and not (domain.settings.excluded or domain.is_manual)
+            and domain.domid in there
+        ]
+
+    @cached_property
+    def backed(self) -> Sequence[Allotment]:
+        """Those of them whose growth must be backed; one that is being saved is left as it is, whatever others do."""
+        return [self.host.domains[d.domid] for d in self.managed if not d.is_frozen(self.now_s)]
 
     def target_kib(self, domain: Domain) -> int:
         """What stands in memory/target, in Xen's view."""
@@ -69,6 +84,8 @@ def unbacked_kib(scene: Scene) -> int:
 def set_aside_kib(scene: Scene, *outcomes: str) -> int:
     """What was granted to reservations and is not used yet; a domain that is being built is using it."""
     kib = sum(r.kib for r in scene.state.reservations.values() if r.outcome in (outcomes or ("granted",)))
+    if not kib:
+        return 0
     built_kib = sum(
         max(a.actual_kib, a.maxmem_kib) for domid, a in scene.host.domains.items() if domid not in scene.state.domains
     )
@@ -76,9 +93,8 @@ def set_aside_kib(scene: Scene, *outcomes: str) -> int:
 
 
 def promised_kib(scene: Scene) -> int:
-    """What the managed domains may still take; one that is being saved is left as it is, whatever others do."""
-    allotments = (scene.host.domains[d.domid] for d in scene.managed() if not d.is_frozen(scene.now_s))
-    return sum(max(0, a.maxmem_kib - a.actual_kib) for a in allotments)
+    """What the managed domains may still take."""
+    return sum([a.maxmem_kib - a.actual_kib for a in scene.backed if a.maxmem_kib > a.actual_kib])
 
 
 def check_action(scene: Scene, action: Action) -> Iterator[Violation]:
@@ -126,7 +142,7 @@ def floor_of(scene: Scene, domain: Domain) -> int:
     stuck_kib = (
         report.total_kib - report.available_kib - min(report.anon_kib, report.swap_total_kib - report.swap_used_kib)
     )
-    parties = list(scene.managed())
+    parties = scene.managed
     share_kib = weigh(scene, parties) * settings.weight // sum(p.settings.weight for p in parties)
     stuck_kib += scene.guests[domain.domid].spec.memory_offset_kib
     return max(least_kib, min(stuck_kib, share_kib, domain.ceiling_kib))
@@ -153,7 +169,7 @@ def weigh(scene: Scene, parties: Sequence[Domain]) -> int:
 
 def check_names(scene: Scene) -> Iterator[Violation]:
     """D: a guest that has stopped talking is named as silent, unless something graver keeps it out of hand."""
-    for domain in scene.managed():
+    for domain in scene.managed:
         guest, welcome = scene.guests.get(domain.domid), domain.welcome
         if guest is None or guest.agent is not None or welcome is None:
             continue
@@ -196,7 +212,7 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     cannot give up is nobody else's to be covered with. The shrink rule leaves every guest a last reserve: it may be
     missing where somebody needs more than its plain weighted share, and is served from what others leave.
     """
-    parties = [d for d in scene.managed() if d.state(scene.now_s) == "ok" and _obeys(scene, d)]
+    parties = [d for d in scene.managed if d.state(scene.now_s) == "ok" and _obeys(scene, d)]
     if not parties:
         return
     budget_kib = weigh(scene, parties)

@@ -270,13 +270,14 @@ class World:
             by_domain.setdefault(action.domid, []).append(action)
         domids = list(by_domain)
         self._random.shuffle(domids)
+        scene = self.scene()
         for domid in domids:
             for action in by_domain[domid]:
-                if not self._carry_out_one(action):
+                if not self._carry_out_one(scene, action):
                     break
 
-    def _carry_out_one(self, action: Action) -> bool:
-        scene, domid = self.scene(), action.domid
+    def _carry_out_one(self, scene: Scene, action: Action) -> bool:
+        domid = action.domid
         self.inspector.before(scene, action)
         if domid not in self.guests:
             return False  # gone; its release is on the way
