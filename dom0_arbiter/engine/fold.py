@@ -274,7 +274,8 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
         memory_offset_kib=offset_kib,
         demand=demand,
     )
-    turn.stale = turn.stale or is_noteworthy(domain, demand)
+    is_awaited = turn.state.is_pressed or turn.state.is_strained
+    turn.stale = turn.stale or is_noteworthy(domain, demand, is_awaited=is_awaited)
     if turn.now_s < turn.quiet_until_s:
         turn.quiet_until_s = quiet_after_report_s(turn, domain, told)
 

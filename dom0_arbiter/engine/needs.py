@@ -1,12 +1,13 @@
 """What a domain needs, as far as its reports and Xen's figures tell, and when that is news."""
 
+from dom0_arbiter.engine.balloon import PAGE_KIB
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.policy import ESTIMATORS, Demand, History, estimate_demand
 from protocol import Report
 
 # Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
-NOTEWORTHY_SHORT_KIB = 1024
-NOTEWORTHY_KIB = 16_384  # of a domain that has what it needs
+NOTEWORTHY_STRAINED_KIB = 1024
+NOTEWORTHY_KIB = 16_384  # of a domain that can wait
 NOTEWORTHY_RATIO = 128
 
 
@@ -56,16 +57,27 @@ def is_ageing(domain: Domain) -> bool:
     return history.report.swap_used_kib > 0 or domain.dynamic_min_kib(history.arrived_s) > least_kib
 
 
-def is_noteworthy(domain: Domain, demand: Demand | None) -> bool:
-    """Whether the demand has moved so far from what the last plan was made for that a new plan could differ."""
+def is_strained(domain: Domain, demand: Demand) -> bool:
+    """Whether the domain was given less than what it cannot wait for."""
+    return domain.balloon is not None and domain.balloon.target_kib + PAGE_KIB <= demand.strained_kib
+
+
+def is_noteworthy(domain: Domain, demand: Demand | None, *, is_awaited: bool) -> bool:
+    """Whether a new plan is due at once: it could do more for somebody who cannot wait, or take more of what it takes.
+
+    is_awaited: another domain, or the host, waits for what this one has. What nobody waits for is seen to in time.
+    """
     planned = domain.planned
     if demand is None or planned is None:
         return planned is not demand
-    is_short = domain.balloon is not None and domain.balloon.target_kib < demand.need_kib
-    least_step_kib = NOTEWORTHY_SHORT_KIB if is_short else NOTEWORTHY_KIB
+    if domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_STRAINED_KIB:
+        return True
+    strained = is_strained(domain, demand)
+    if not (strained or is_awaited):
+        return False
+    least_step_kib = NOTEWORTHY_STRAINED_KIB if strained else NOTEWORTHY_KIB
     step_kib = max(least_step_kib, planned.need_kib // NOTEWORTHY_RATIO)
     return (
         abs(demand.working_set_kib - planned.working_set_kib) >= step_kib
         or abs(demand.need_kib - planned.need_kib) >= step_kib
-        or (domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_SHORT_KIB)
     )

@@ -65,10 +65,10 @@ def estimate_demand(
     that grows lets its burst go on for as much as it has brought: so one of any size is met in few steps, each about
     twice the one before. However quiet its past, a guest keeps the headroom of a new one as long as others only want
     cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer. What is reserved
-    for a burst is headroom that no past takes away. Half of the headroom may be waited for, but nothing of what the
-    present pace brings in one reaction time (where half of that was, three of twelve spikes in the lab were killed). A
-    balloon that grows at up_kib_s needs its time for one headroom, however soon it is asked: that is the reaction time
-    then.
+    for a burst is headroom that no past takes away. Half of the headroom of a guest with swap may be waited for, but
+    nothing of what the present pace brings in one reaction time (where that was, three of twelve spikes in the lab were
+    killed). A balloon that grows at up_kib_s needs its time for one headroom, however soon it is asked: that is the
+    reaction time then.
     """
     report = history.report
     used, hidden_kib = used_kib(report), int(history.hidden.kib)
@@ -89,7 +89,8 @@ def estimate_demand(
     working = level(offset_kib + estimator(history, now_s), floor)
     secured = level(working + reserved_burst_kib, working)
     need = level(working + max(growth, headroom), secured)
-    strained = level(working + max(growth, headroom // 2), secured)
+    awaitable_kib = headroom // 2 if report.swap_total_kib else 0
+    strained = level(working + max(growth, headroom - awaitable_kib), secured)
     surge = level(max(need + max(SURGE_REACTIONS * growth, history.burst_kib), working + prior), need)
     comfort = level(need + COMFORT_HEADROOMS * headroom, surge)
     spare_kib = report.available_kib - hidden_kib + swappable_kib - DONOR_RESERVE_KIB
