@@ -159,7 +159,8 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
     if domain.is_hvm and not domain.is_settled:
         return None
     at_limit = balloon.is_given_up(now_s)
-    top_kib = balloon.target_kib if at_limit else domain.ceiling_kib
+    if at_limit:
+        demand = demand.capped(balloon.target_kib)
     return Party(
         domid=domain.domid,
         weight=domain.settings.weight,
@@ -167,14 +168,14 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
         actual_kib=balloon.actual_kib,
         held_kib=max(balloon.actual_kib, balloon.maxmem_kib) - MARGIN_KIB,
         dynamic_min_kib=domain.dynamic_min_kib(now_s),
-        floor_kib=min(demand.floor_kib, top_kib),
-        working_set_kib=min(demand.working_set_kib, top_kib),
-        secured_kib=min(demand.secured_kib, top_kib),
-        strained_kib=min(demand.strained_kib, top_kib),
-        need_kib=min(demand.need_kib, top_kib),
-        surge_kib=min(demand.surge_kib, top_kib),
-        comfort_kib=min(demand.comfort_kib, top_kib),
-        ceiling_kib=top_kib,
+        floor_kib=demand.floor_kib,
+        working_set_kib=demand.working_set_kib,
+        secured_kib=demand.secured_kib,
+        strained_kib=demand.strained_kib,
+        need_kib=demand.need_kib,
+        surge_kib=demand.surge_kib,
+        comfort_kib=demand.comfort_kib,
+        ceiling_kib=balloon.target_kib if at_limit else domain.ceiling_kib,
         least_kib=balloon.target_kib if domain.is_provisional else demand.least_kib,
         may_grow=not at_limit,
     )

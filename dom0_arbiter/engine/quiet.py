@@ -12,7 +12,7 @@ from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, EVEN_SOON_S
 
 # A full look costs a settled host little, so seldom; and bounds what a mistake here could cost. For so long demands may
 # drift while nobody is strained: what they add up to is at most memory that lies in the wrong place.
-QUIET_AT_MOST_S = 10.0
+QUIET_AT_MOST_S = 20.0
 EARLY_S = 0.01  # well above what rounding could do to a sum of times
 AGEING_STEP_S = 0.5
 NEVER_S, ALWAYS_S = float("-inf"), float("inf")

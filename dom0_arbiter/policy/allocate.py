@@ -1,15 +1,14 @@
 """Who should have how much, if memory could move at once: tier by tier, fair within each."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dom0_arbiter.policy.water import pour
 
 PAGE_KIB = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(NamedTuple):
     """A domain whose memory the arbiter may move; all in KiB.
 
     0 <= floor <= working set <= secured <= strained <= need <= surge <= comfort <= ceiling. `secured` is the working

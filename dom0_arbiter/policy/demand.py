@@ -33,6 +33,19 @@ class Demand:
     comfort_kib: int
     least_kib: int
 
+    def capped(self, kib: int) -> "Demand":
+        """The same of a domain that can have no more than this."""
+        return Demand(
+            floor_kib=min(self.floor_kib, kib),
+            working_set_kib=min(self.working_set_kib, kib),
+            secured_kib=min(self.secured_kib, kib),
+            strained_kib=min(self.strained_kib, kib),
+            need_kib=min(self.need_kib, kib),
+            surge_kib=min(self.surge_kib, kib),
+            comfort_kib=min(self.comfort_kib, kib),
+            least_kib=self.least_kib,
+        )
+
 
 def urgent_kib(static_max_kib: int) -> int:
     """Available memory below which a guest's need cannot wait; the headroom of one whose past is not known."""

@@ -6,7 +6,7 @@ remember, and none to lose.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dom0_arbiter.policy.allocate import PAGE_KIB, Party, allocate, counted_floors
 from dom0_arbiter.policy.water import pour
@@ -88,7 +88,7 @@ def plan_moves(
     kept = _keeps(parties, shares)
     if kept:
         keeping = {move.domid: move.to_kib for move in kept}
-        parties = [replace(p, target_kib=keeping.get(p.domid, p.target_kib)) for p in parties]
+        parties = [p._replace(target_kib=keeping.get(p.domid, p.target_kib)) for p in parties]
         coming_kib -= sum(move.to_kib - move.from_kib for move in kept)
     floors = counted_floors(parties, budget_kib)
     aims = list(zip(shares, parties, strict=True))

@@ -8,10 +8,10 @@ from dom0_arbiter.simulator.invariants import (
     check_liveness,
     check_names,
     check_rest,
-    is_uncovered,
     promised_kib,
     set_aside_kib,
     unbacked_kib,
+    uncovered,
 )
 
 LIVELY_S = 10.0  # J
@@ -103,16 +103,15 @@ class Inspector:
             self._unbacked_s = None
 
     def _check_cover(self, scene: Scene) -> None:
-        for domain in scene.managed:
-            if not is_uncovered(scene, domain):
-                self._uncovered_s.pop(domain.domid, None)
-                continue
-            since_s = self._uncovered_s.setdefault(domain.domid, scene.now_s)
+        before_s, self._uncovered_s = self._uncovered_s, {}
+        for domain in uncovered(scene):
+            since_s = before_s.get(domain.domid, scene.now_s)
             if scene.now_s - max(since_s, self.down_s) > COVERED_S + LOOK_S:
                 has_kib = scene.host.domains[domain.domid].actual_kib
                 restores_kib = scene.restores_kib(domain.domid)
                 self._broken(scene, "K", domain.domid, f"has {has_kib}, a restore allows {restores_kib}")
-                self._uncovered_s[domain.domid] = scene.now_s
+                since_s = scene.now_s
+            self._uncovered_s[domain.domid] = since_s
 
     def _stirred_s(self, scene: Scene) -> float:
         """When anything last happened that the arbiter has to find a new balance for."""

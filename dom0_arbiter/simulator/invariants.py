@@ -193,16 +193,19 @@ def check_rest(scene: Scene) -> Iterator[Violation]:
             yield scene.violation("I", action.domid, f"with nothing changed: {action}")
 
 
-def is_uncovered(scene: Scene, domain: Domain) -> bool:
-    """K: whether the domain is content with more than its target says, so that a restore of it would fail."""
-    guest, actual_kib = scene.guests.get(domain.domid), scene.host.domains[domain.domid].actual_kib
-    return (
-        guest is not None
-        and guest.driver.aim_kib >= actual_kib
-        and actual_kib > scene.restores_kib(domain.domid)
-        and not domain.is_paused
-        and (domain.is_settled or not domain.is_hvm)
-    )
+def uncovered(scene: Scene) -> Iterator[Domain]:
+    """K: domains that are content with more than their target says, so that a restore of them would fail."""
+    allotments, guests = scene.host.domains, scene.guests
+    for domain in scene.managed:
+        actual_kib, guest = allotments[domain.domid].actual_kib, guests.get(domain.domid)
+        if (
+            guest is not None
+            and guest.driver.aim_kib >= actual_kib
+            and actual_kib > scene.restores_kib(domain.domid)
+            and not domain.is_paused
+            and (domain.is_settled or not domain.is_hvm)
+        ):
+            yield domain
 
 
 def check_liveness(scene: Scene) -> Iterator[Violation]:

@@ -21,6 +21,7 @@ class Fairness:
         self._owed_kib_s: dict[str, float] = {}
         self._covered_kib_s: dict[str, float] = {}
         self._since: Mapping[str, tuple[float, int]] = {}
+        self._ceilings_kib: dict[int, int] = {}  # by domid; nobody's settings change while a world is played
         self._at_s = 0.0
 
     def look(self, world: World) -> None:
@@ -32,25 +33,26 @@ class Fairness:
             self._owed_kib_s[name] = self._owed_kib_s.get(name, 0.0) + owed_kib * elapsed_s
             self._covered_kib_s[name] = self._covered_kib_s.get(name, 0.0) + min(owed_kib, covered_kib) * elapsed_s
         self._at_s = world.now_s
-        self._since = _owed(world)
+        self._since = self._owed(world)
 
     def min_ratio(self) -> float | None:
         """The worst domain's."""
         ratios = [self._covered_kib_s[name] / owed for name, owed in self._owed_kib_s.items() if owed > 0]
         return min(ratios, default=None)
 
-
-def _owed(world: World) -> dict[str, tuple[float, int]]:
-    guests = list(world.guests.values())
-    demands = [min(guest.demand_kib, world.ceiling_kib(guest.domid)) for guest in guests]
-    budget_kib = world.host.total_kib - world.settings.slack_kib - world.host.reserved_kib
-    if sum(demands) > budget_kib:
-        weights = [world.settings.of_domain(guest.spec.name).weight for guest in guests]
-        demands = pour(weights, [0] * len(guests), demands, budget_kib)
-    return {
-        guest.spec.name: (owed_kib, world.host.domains[guest.domid].actual_kib)
-        for guest, owed_kib in zip(guests, demands, strict=True)
-    }
+    def _owed(self, world: World) -> dict[str, tuple[float, int]]:
+        ceilings, guests = self._ceilings_kib, world.guests
+        for domid in guests.keys() - ceilings.keys():
+            ceilings[domid] = world.ceiling_kib(domid)
+        demands = [min(guest.demand_kib, ceilings[domid]) for domid, guest in guests.items()]
+        budget_kib = world.host.total_kib - world.settings.slack_kib - world.host.reserved_kib
+        if sum(demands) > budget_kib:
+            weights = [world.settings.of_domain(guest.spec.name).weight for guest in guests.values()]
+            demands = pour(weights, [0] * len(guests), demands, budget_kib)
+        return {
+            guest.spec.name: (owed_kib, world.host.domains[guest.domid].actual_kib)
+            for guest, owed_kib in zip(guests.values(), demands, strict=True)
+        }
 
 
 def compute_metrics(world: World, fairness: Fairness, handover_s: float | None) -> dict[str, Number]:
