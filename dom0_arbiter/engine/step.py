@@ -78,7 +78,7 @@ def _plan(turn: Turn) -> None:
         parties,
         room,
         coming_kib=coming_kib,
-        spread=settings.surplus == "spread",
+        surplus=settings.surplus,
         calm_s=now_s - asked_s,
         was_evening=turn.state.is_evening,
     )

@@ -28,7 +28,7 @@ from dom0_arbiter.policy.plan import (
     plan_moves,
 )
 from dom0_arbiter.policy.reserve import Holdout, Outcome, Verdict, judge_reservation
-from dom0_arbiter.policy.settings import DomainSettings, Settings, Surplus
+from dom0_arbiter.policy.settings import SURPLUS, DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import pour
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "MOVE_MIN_KIB",
     "REACTION_MOST_S",
     "REACTION_S",
+    "SURPLUS",
     "Demand",
     "DomainSettings",
     "Estimator",

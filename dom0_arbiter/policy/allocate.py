@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from dom0_arbiter.policy.settings import Surplus
 from dom0_arbiter.policy.water import pour
 
 PAGE_KIB = 4
+DOM0 = 0
+"""Its domid."""
 
 
 class Party(NamedTuple):
@@ -46,13 +49,13 @@ class Party(NamedTuple):
         return self.target_kib + PAGE_KIB <= self.strained_kib
 
 
-def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread: bool) -> list[int]:
+def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: Surplus) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
-    Floors first, then working sets, then reserved bursts, then needs, then surges, then comfort, then (if `spread`)
-    everything up to the ceilings; `pool_kib` is left over before surges are served: it is there for needs. Within
-    floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody gains by being
-    large; in between only what is added to the working set, so that headroom is shared as headroom.
+    Floors first, then working sets, then reserved bursts, then needs, then surges, then comfort, then what `surplus`
+    gives to dom0 and to the others, up to their ceilings; `pool_kib` is left over before surges are served: it is there
+    for needs. Within floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody
+    gains by being large; in between only what is added to the working set, so that headroom is shared as headroom.
     """
     weights = [p.weight for p in parties]
     nothing = [0] * len(parties)
@@ -70,8 +73,11 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, *, spread
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
     shares = raised(shares, (p.surge_kib for p in parties), beyond_kib, headroom_from)
     shares = raised(shares, (p.comfort_kib for p in parties), beyond_kib, headroom_from)
-    if spread:
-        shares = raised(shares, (p.ceiling_kib for p in parties), beyond_kib, nothing)
+    rest_kib = beyond_kib - sum(shares)
+    for owners, percent in (({DOM0}, surplus.dom0), ({p.domid for p in parties} - {DOM0}, surplus.spread)):
+        if percent:
+            highs = (p.ceiling_kib if p.domid in owners else 0 for p in parties)
+            shares = raised(shares, highs, sum(shares) + rest_kib * percent // 100, nothing)
     return [share - share % PAGE_KIB for share in shares]
 
 

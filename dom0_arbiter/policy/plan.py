@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dom0_arbiter.policy.allocate import PAGE_KIB, Party, allocate, counted_floors
+from dom0_arbiter.policy.settings import Surplus
 from dom0_arbiter.policy.water import pour
 
 MIB = 1024
@@ -74,7 +75,7 @@ class Moves:
 
 
 def plan_moves(
-    parties: Sequence[Party], room: Room, *, coming_kib: int, spread: bool, calm_s: float, was_evening: bool = False
+    parties: Sequence[Party], room: Room, *, coming_kib: int, surplus: Surplus, calm_s: float, was_evening: bool = False
 ) -> Moves:
     """Decide. `coming_kib` is what shrinks under way will still set free, calm_s the time since the last new target.
 
@@ -84,7 +85,7 @@ def plan_moves(
     is taken only if enough of it is in the wrong place.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
-    shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, spread=spread)
+    shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, surplus)
     kept = _keeps(parties, shares)
     if kept:
         keeping = {move.domid: move.to_kib for move in kept}

@@ -7,12 +7,32 @@ from typing import Literal
 
 from dom0_arbiter.policy.estimators import EstimatorName
 
-Surplus = Literal["spread", "dom0", "keep-free"]
+SurplusName = Literal["spread", "dom0", "keep-free"]
 
 SLACK_MIN_KIB = 65_536  # Xen's own low-memory alarm starts at 64 MiB (xen/common/page_alloc.c, VIRQ_ENOMEM)
 FREE_POOL_MAX_KIB = 262_144  # a bigger pool would pass bursts that no guest's balloon can follow anyway
 POOL_BURSTS = 2  # two guests that burst at once
 FREE_POOL_RATIO = 20  # at most a twentieth (5 %) of the managed total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surplus:
+    """What becomes of memory that nobody needs: percent of it, 0..100 each, 100 in all.
+
+    `spread`: to guests' caches, by weight; `dom0`: to dom0's cache (where dom0 is not managed it stays free for that);
+    `keep_free`: stays free for the next start.
+    """
+
+    spread: int = 0
+    dom0: int = 0
+    keep_free: int = 0
+
+
+SURPLUS: Mapping[SurplusName, Surplus] = {
+    "spread": Surplus(spread=100),
+    "dom0": Surplus(dom0=100),
+    "keep-free": Surplus(keep_free=100),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +58,18 @@ class DomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The host's. free_pool_kib None: two bursts' worth, at most a twentieth of the managed total and 256 MiB."""
+    """The host's. free_pool_kib None: two bursts' worth, at most a twentieth of the managed total and 256 MiB.
+
+    dom0: its own, if it is managed like any other domain; None leaves it alone.
+    """
 
     slack_kib: int = SLACK_MIN_KIB
-    surplus: Surplus = "spread"
+    surplus: Surplus = SURPLUS["spread"]
     free_pool_kib: int | None = None
     default: DomainSettings = field(default_factory=DomainSettings)
     by_glob: Sequence[tuple[str, DomainSettings]] = ()
     by_uuid: Mapping[str, DomainSettings] = field(default_factory=dict)  # lower case, as libxl writes them
+    dom0: DomainSettings | None = None
 
     def of_domain(self, name: str, *, uuid: str = "") -> DomainSettings:
         """The settings of this uuid, else of the first pattern that matches the domain's name, else the default."""

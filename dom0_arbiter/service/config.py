@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from dom0_arbiter.policy import DomainSettings, EstimatorName, Settings, Surplus
-from dom0_arbiter.policy.settings import SLACK_MIN_KIB
+from dom0_arbiter.policy import SURPLUS, DomainSettings, EstimatorName, Settings, Surplus
+from dom0_arbiter.policy.settings import SLACK_MIN_KIB, SurplusName
 from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
@@ -21,6 +21,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_SHOWN = "00000000-0000-0000-0000-000000000000"
 
 Kib = Annotated[int, Meta(ge=0, le=KIB_MAX)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
 class ConfigError(Exception):
@@ -31,11 +32,26 @@ class _Host(Struct, forbid_unknown_fields=True, frozen=True):
     slack_kib: Annotated[int, Meta(ge=SLACK_MIN_KIB, le=KIB_MAX)] = SLACK_MIN_KIB
 
 
+class _Shares(Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
+    spread: _Percent = 0
+    dom0: _Percent = 0
+    keep_free: _Percent = 0
+
+
 class PolicyTable(Struct, forbid_unknown_fields=True, frozen=True):
     """[policy], here and in scenarios. free_pool_kib None: the arbiter's own choice."""
 
-    surplus: Surplus = "spread"
+    surplus: SurplusName | _Shares = "spread"
     free_pool_kib: Kib | None = None
+
+    def read_surplus(self) -> Surplus:
+        """Who gets how much of it; raises ConfigError where that is not all of it."""
+        if isinstance(self.surplus, str):
+            return SURPLUS[self.surplus]
+        shares = Surplus(spread=self.surplus.spread, dom0=self.surplus.dom0, keep_free=self.surplus.keep_free)
+        if (percent := shares.spread + shares.dom0 + shares.keep_free) != 100:
+            raise ConfigError(f"policy.surplus: {percent} percent; allowed: shares that add up to 100")
+        return shares
 
 
 class _Domain(Struct, forbid_unknown_fields=True, frozen=True):
@@ -84,12 +100,16 @@ def parse_settings(content: bytes, *, name: str) -> Settings:
         file = decode_toml(content, _File)
     except TomlError as error:
         raise ConfigError(f"{name}: {error}") from error
+    try:
+        surplus = file.policy.read_surplus()
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
     default = _merged(DomainSettings(), file.default, f"{name}: [default]")
     _check_choices(file.domain, name)
     merged = [(entry, _merged(default, entry, f"{name}: {entry.where}")) for entry in file.domain]
     return Settings(
         slack_kib=file.host.slack_kib,
-        surplus=file.policy.surplus,
+        surplus=surplus,
         free_pool_kib=file.policy.free_pool_kib,
         default=default,
         by_glob=tuple((entry.match, settings) for entry, settings in merged if entry.match is not None),

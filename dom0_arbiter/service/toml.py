@@ -60,7 +60,7 @@ def _allowed_at(key: str, shape: Any) -> str:
     """What may stand at a key, read off the shape."""
     kind: Any = inspect.type_info(shape)
     name = ""
-    for part in re.findall(r"[a-z0-9_]+|\[\d*", key):
+    for part in re.findall(r"[a-z0-9_-]+|\[\d*", key):
         kind, name = _inside(kind, part), name if part.startswith("[") else part
     return _allowed(kind, name)
 

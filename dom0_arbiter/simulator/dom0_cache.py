@@ -14,7 +14,9 @@ def cache_in_dom0(world: "World") -> None:
     D KiB serves sqrt(D / M), as a guest's own would.
     """
     pool_kib = 0 if world.arbiter is None else world.arbiter.state.pool_kib
-    cache_kib = max(0, world.host.free_kib - world.settings.slack_kib - pool_kib)
+    left_kib = max(0, world.host.free_kib - world.settings.slack_kib - pool_kib)
+    surplus = world.settings.surplus
+    cache_kib = left_kib * surplus.dom0 // (surplus.dom0 + surplus.keep_free)
     guests = list(world.guests.values())
     missing_kib = sum(max(0, guest.wants_cache_kib - guest.kernel.cache_kib) for guest in guests)
     for guest in guests:

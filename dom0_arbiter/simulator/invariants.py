@@ -250,7 +250,7 @@ def check_liveness(scene: Scene) -> Iterator[Violation]:
     idle_kib -= set_aside_kib(scene, "granted", "waiting")
     if sum(max(0, actual_kib - scene.target_kib(p)) for p, actual_kib in zip(parties, actuals, strict=True)) > idle_kib:
         return  # most of it is still on its way: it goes out in pieces worth their writes
-    if settings.surplus == "spread" and min(idle_kib, room_kib) > DEADBAND_KIB + MARGIN_KIB * len(parties):
+    if settings.surplus.spread == 100 and min(idle_kib, room_kib) > DEADBAND_KIB + MARGIN_KIB * len(parties):
         yield scene.violation("J", None, f"{idle_kib} KiB unassigned, room for {room_kib}")
 
 

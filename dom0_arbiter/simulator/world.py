@@ -57,7 +57,7 @@ class World:
     def step(self, dt_s: float) -> None:
         """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
-        if self.settings.surplus == "dom0" and self.now_s >= self._dom0_at_s:
+        if self.settings.surplus.dom0 and self.now_s >= self._dom0_at_s:
             self._dom0_at_s = self.now_s + DOM0_EVERY_S
             cache_in_dom0(self)
         self.awaited_kib_s += self._starting_kib * dt_s

@@ -6,7 +6,7 @@ agent takes at once; the pool is the same memory for whoever comes first, by way
 
 from dataclasses import dataclass
 
-from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
 from dom0_arbiter.simulator import Character, GuestSpec, Spikes, World
 from tests.evaluation.figures import Cell, Figures, Options, Table
 from tests.evaluation.parallel import in_parallel
@@ -44,7 +44,7 @@ def evaluate(options: Options) -> Figures:
 def play_grants(case: Case) -> tuple[list[Cell], list[str]]:
     """Return one row, and what was violated."""
     settings = Settings(
-        slack_kib=SLACK_KIB, surplus="keep-free", default=DomainSettings(grant_kib=case.grant_mib * MIB)
+        slack_kib=SLACK_KIB, surplus=SURPLUS["keep-free"], default=DomainSettings(grant_kib=case.grant_mib * MIB)
     )
     world = World(total_kib=SLACK_KIB + GUESTS * 600 * MIB + SPARE_KIB, settings=settings, seed=1)
     for number in range(GUESTS):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from dom0_arbiter.policy import MARGIN_KIB, Settings
-from dom0_arbiter.policy.settings import Surplus
+from dom0_arbiter.policy.settings import SURPLUS, SurplusName
 from dom0_arbiter.simulator import Constant, GuestSpec, Steps
 from dom0_arbiter.simulator.guests.kernel import Swap
 from dom0_arbiter.simulator.scenarios.scenario import Appearance, Scenario
@@ -20,12 +20,12 @@ def made_host(
     specs: list[GuestSpec],
     *,
     duration_s: float,
-    surplus: Surplus = "spread",
+    surplus: SurplusName = "spread",
     spare_kib: int = 0,
     step_s: float = STEP_S,
 ) -> Scenario:
     """A host just large enough for its guests' first sizes, slack, and what is spare."""
-    settings = Settings(surplus=surplus)
+    settings = Settings(surplus=SURPLUS[surplus])
     held_kib = sum(spec.actual_kib + MARGIN_KIB for spec in specs)
     return Scenario(
         name=name,
@@ -73,7 +73,7 @@ def shortage(swap: Swap) -> Scenario:
     return made_host(f"short-{swap}", specs, duration_s=600)
 
 
-def wishes(surplus: Surplus) -> Scenario:
+def wishes(surplus: SurplusName) -> Scenario:
     """Six guests that need a third of the host, and whose files would fill it twice; a burst now and then."""
     draw = Random(3)
     specs = [

@@ -7,7 +7,7 @@ simulator, their rows are the same.
 from dataclasses import replace
 from typing import get_args
 
-from dom0_arbiter.policy.settings import Surplus
+from dom0_arbiter.policy.settings import SurplusName
 from dom0_arbiter.simulator.playing.play import OURS, Play
 from tests.evaluation.figures import Cell, Figures, Options, Table
 from tests.evaluation.made_hosts import wishes
@@ -16,7 +16,7 @@ from tests.evaluation.parallel import in_parallel
 
 def evaluate(options: Options) -> Figures:
     """Play the host of caches with each setting."""
-    settings: tuple[Surplus, ...] = get_args(Surplus)
+    settings: tuple[SurplusName, ...] = get_args(SurplusName)
     found = in_parallel(play_surplus, [(surplus, options.duration_s) for surplus in settings])
     return Figures(
         tables=[
@@ -39,7 +39,7 @@ def evaluate(options: Options) -> Figures:
     )
 
 
-def play_surplus(task: tuple[Surplus, float | None]) -> tuple[list[Cell], list[str]]:
+def play_surplus(task: tuple[SurplusName, float | None]) -> tuple[list[Cell], list[str]]:
     """Return one row, and what was violated."""
     surplus, duration_s = task
     scenario = wishes(surplus)

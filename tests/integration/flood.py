@@ -25,7 +25,7 @@ from typing import Any
 import trio
 
 from dom0_arbiter.cli.client import UnreachableError, ask
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.policy import SURPLUS, Settings
 from dom0_arbiter.service import Arbiter, listen_admin
 from dom0_arbiter.xen import open_xenstore
 from protocol import HELLO_KEY, REPORT_KEY, Report, encode_hello, encode_report
@@ -70,7 +70,7 @@ def run_arbiter(xenstored_path: Path, socket_path: Path) -> None:
             hypervisor = PlayedHypervisor(xenstore=guests, free_kib=64 * MIB + POOL_KIB + len(DOMIDS) * MIB)
             for domid in DOMIDS:
                 hypervisor.actual_kib[domid], hypervisor.maxmem_kib[domid] = SIZE_KIB, SIZE_KIB + MIB
-            await Arbiter(Settings(surplus="keep-free", free_pool_kib=0), own, hypervisor).run(listener)
+            await Arbiter(Settings(surplus=SURPLUS["keep-free"], free_pool_kib=0), own, hypervisor).run(listener)
 
     trio.run(serve)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
 from dom0_arbiter.simulator import Character, Constant, Curve, GuestSpec, Steps, World
 
 MIB = 1024
@@ -30,7 +30,7 @@ def random_host(
     settings = Settings(
         by_glob=by_glob,
         slack_kib=draw.choice((64, 64, 100, 256)) * MIB,
-        surplus=draw.choice(("spread", "spread", "keep-free")),
+        surplus=SURPLUS[draw.choice(("spread", "spread", "keep-free"))],
         free_pool_kib=draw.choice((None, None, 0, 64 * MIB)),
     )
     specs = [_spec(draw, name, each, obedient=obedient) for name, each in by_glob]

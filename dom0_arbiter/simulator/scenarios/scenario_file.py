@@ -78,7 +78,7 @@ def _scenario(file: ScenarioFile, name: str, curves: CurveReader) -> Scenario:
         memory_kib=file.host.memory_kib,
         settings=Settings(
             slack_kib=file.host.slack_kib,
-            surplus=file.policy.surplus,
+            surplus=file.policy.read_surplus(),
             free_pool_kib=file.policy.free_pool_kib,
             by_glob=tuple((escape(table.name), _settings(table)) for table in file.domain),
         ),

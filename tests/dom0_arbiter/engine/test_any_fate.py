@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dom0_arbiter.engine import ResumeRequested
-from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings, Surplus
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, World
 
 MIB = 1024
@@ -52,11 +52,11 @@ class AnyFate(RuleBasedStateMachine):
     @initialize(
         spare=st.integers(0, 2048),
         guests=st.lists(st.tuples(mebibytes, st.booleans(), st.booleans()), min_size=1, max_size=4),
-        surplus=st.sampled_from(("spread", "keep-free")),
+        surplus=st.sampled_from(list(SURPLUS.values())),
     )
-    def begin(self, spare: int, guests: list[tuple[int, bool, bool]], surplus: str) -> None:
+    def begin(self, spare: int, guests: list[tuple[int, bool, bool]], surplus: Surplus) -> None:
         policy = Settings(
-            surplus="spread" if surplus == "spread" else "keep-free",
+            surplus=surplus,
             by_glob=[("guest1", DomainSettings(weight=1024)), ("guest3", DomainSettings(dynamic_max_kib=600 * MIB))],
         )
         total_kib = sum(kib for kib, _, _ in guests) + policy.slack_kib + spare * MIB

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dom0_arbiter.engine import Reservation, ReservationReleased, ReservationRequested
 from dom0_arbiter.engine.reservation import DONOR_KEEPS_KIB
-from dom0_arbiter.policy import EVEN_S, Settings, Surplus
+from dom0_arbiter.policy import EVEN_S, SURPLUS, Settings, Surplus
 from dom0_arbiter.simulator import Allotment, Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.world import LIBXL_EXTRA_KIB
 
@@ -25,7 +25,7 @@ def spec(name: str, *, size: int = 256, need: int | Sequence[tuple[float, int]] 
     return GuestSpec(name=name, static_max_kib=1024 * MIB, actual_kib=size * MIB, need=curve, **more)  # type: ignore[arg-type]
 
 
-def world_of(*specs: GuestSpec, free: int = 0, surplus: Surplus = "spread") -> World:
+def world_of(*specs: GuestSpec, free: int = 0, surplus: Surplus = SURPLUS["spread"]) -> World:
     """A host of these guests, the slack, a margin each, and so many free MiB; agents and arbiter have met."""
     taken_kib = sum(each.actual_kib + MIB for each in specs)
     policy = Settings(free_pool_kib=0, surplus=surplus)
@@ -71,7 +71,7 @@ def is_within_needs(world: World) -> bool:
 
 
 def test_what_is_free_is_granted_at_once() -> None:
-    world = world_of(spec("a"), spec("b"), free=400, surplus="keep-free")
+    world = world_of(spec("a"), spec("b"), free=400, surplus=SURPLUS["keep-free"])
     request(world, 200)
     world.run(0.2)
     assert (found(world).outcome, found(world).kib) == ("granted", 200 * MIB)
@@ -179,7 +179,7 @@ def test_a_domain_of_its_name_takes_it_over_and_nobody_is_shrunk_again() -> None
 
 
 def test_a_domain_of_another_name_does_not_take_it_over() -> None:
-    world = world_of(spec("a", size=600), spec("b", size=600), free=300, surplus="keep-free")
+    world = world_of(spec("a", size=600), spec("b", size=600), free=300, surplus=SURPLUS["keep-free"])
     request(world, 250)
     world.run(10)
     world.start(spec("other", size=100))

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dom0_arbiter.policy import Party, allocate
+from dom0_arbiter.policy import SURPLUS, Party, Surplus, allocate
 from tests.dom0_arbiter.policy.parties import MIB, party
 
 
-def shares_mib(parties: list[Party], budget: int, *, pool: int = 0, spread: bool = True) -> list[int]:
-    return [share // MIB for share in allocate(parties, budget * MIB, pool * MIB, spread=spread)]
+def shares_mib(parties: list[Party], budget: int, *, pool: int = 0, surplus: Surplus = SURPLUS["spread"]) -> list[int]:
+    return [share // MIB for share in allocate(parties, budget * MIB, pool * MIB, surplus)]
 
 
 def test_floors_come_before_working_sets() -> None:
@@ -38,7 +38,33 @@ def test_the_surplus_evens_out_sizes_and_stops_at_ceilings() -> None:
 
 def test_without_spreading_the_surplus_stays_where_it_is() -> None:
     parties = [party(1, target=0, working_set=100), party(2, target=0, working_set=300)]
-    assert shares_mib(parties, 2000, spread=False) == [164, 364]
+    assert shares_mib(parties, 2000, surplus=SURPLUS["keep-free"]) == [164, 364]
+
+
+def test_surplus_is_shared_between_dom0_the_others_and_nobody() -> None:
+    dom0, *guests = [party(n, target=0, working_set=100, ceiling=1000) for n in range(3)]
+    rest = 400
+    budget = 3 * 164 + rest
+    half = Surplus(spread=50, dom0=25, keep_free=25)
+    assert shares_mib([dom0, *guests], budget, surplus=half) == [164 + 100, 164 + 100, 164 + 100]
+    assert shares_mib([dom0, *guests], budget, surplus=SURPLUS["dom0"]) == [164 + 400, 164, 164]
+    assert shares_mib([dom0, *guests], budget, surplus=SURPLUS["spread"]) == [164, 364, 364]
+    assert shares_mib(guests, budget - 164, surplus=half) == [264, 264], "what is dom0's stays free where it is alone"
+
+
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=6), st.integers(0, 5000), st.integers(0, 100), st.data())
+def test_no_more_surplus_is_given_than_its_share(
+    ceilings: list[int], rest: int, spread: int, data: st.DataObject
+) -> None:
+    to_dom0 = data.draw(st.integers(0, 100 - spread))
+    surplus = Surplus(spread=spread, dom0=to_dom0, keep_free=100 - spread - to_dom0)
+    parties = [party(n, target=0, working_set=100, ceiling=164 + more) for n, more in enumerate(ceilings)]
+    budget_kib = (164 * len(parties) + rest) * MIB
+    dom0_kib, *shares_kib = (share - 164 * MIB for share in allocate(parties, budget_kib, 0, surplus))
+    given = [(dom0_kib, to_dom0, ceilings[0]), (sum(shares_kib), spread, sum(ceilings[1:]))]
+    for kib, percent, room in given:
+        due_kib = min(rest * MIB * percent // 100, room * MIB)
+        assert due_kib - 4 * len(parties) < kib <= due_kib
 
 
 def test_the_pool_is_kept_out_of_comfort_but_never_out_of_a_working_set() -> None:
@@ -74,7 +100,7 @@ def test_shares_are_whole_pages_within_the_budget(wants: list[tuple[int, int, in
         party(n, target=0, floor=floor, working_set=floor + more, weight=weight, ceiling=floor + more + 7)
         for n, (floor, more, weight) in enumerate(wants)
     ]
-    shares = allocate(parties, 1_000_003, 0, spread=True)
+    shares = allocate(parties, 1_000_003, 0, SURPLUS["spread"])
     assert all(share % 4 == 0 for share in shares)
     assert sum(shares) <= 1_000_003
 
@@ -82,5 +108,5 @@ def test_shares_are_whole_pages_within_the_budget(wants: list[tuple[int, int, in
 def test_who_grows_gets_its_surge_before_others_keep_their_comfort() -> None:
     grower = party(1, target=256, working_set=200, surge=160)
     idle = party(2, target=256, working_set=100)
-    shares = allocate([grower, idle], 512 * MIB, 0, spread=True)
+    shares = allocate([grower, idle], 512 * MIB, 0, SURPLUS["spread"])
     assert shares == [380 * MIB, 132 * MIB]

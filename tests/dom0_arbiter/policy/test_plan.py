@@ -1,6 +1,6 @@
 """Only moves that are safe now and worth making."""
 
-from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, Party, Room, plan_moves
+from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, SURPLUS, Party, Room, plan_moves
 from tests.dom0_arbiter.policy.parties import MIB, party
 
 
@@ -9,7 +9,7 @@ def room(free: int, *, promised: int = 0, pool: int = 0) -> Room:
 
 
 def moves_mib(parties: list[Party], at: Room, *, coming: int = 0, calm_s: float = 5.0) -> dict[int, int]:
-    planned = plan_moves(parties, at, coming_kib=coming * MIB, spread=True, calm_s=calm_s)
+    planned = plan_moves(parties, at, coming_kib=coming * MIB, surplus=SURPLUS["spread"], calm_s=calm_s)
     return {move.domid: (move.to_kib - move.from_kib) // MIB for move in planned.moves}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dom0_arbiter.engine import DomainIntroduced, State, step
-from dom0_arbiter.policy import ESTIMATORS, Settings
+from dom0_arbiter.policy import ESTIMATORS, Settings, Surplus
 from dom0_arbiter.service import ConfigError, parse_settings, read_settings
 from dom0_arbiter.service.main import main
 
@@ -116,12 +116,24 @@ def test_a_domain_keeps_the_settings_of_its_uuid_while_it_migrates_and_is_rename
         assert state.domains[1].settings.weight == 300
 
 
+def test_surplus_is_a_word_or_shares() -> None:
+    shares = b"[policy]\nsurplus = {spread = 50, keep-free = 20, dom0 = 30}"
+    assert parse_settings(shares, name="f").surplus == Surplus(spread=50, dom0=30, keep_free=20)
+    assert parse_settings(b'[policy]\nsurplus = "dom0"', name="f").surplus == Surplus(dom0=100)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("[host]\nslack_kib = 1", "f.toml: host.slack_kib: .*allowed: an integer from 65536 to"),
         ("[host]\nslak_kib = 1", "f.toml: host: .*unknown field `slak_kib`; allowed: the keys slack_kib"),
         ('[policy]\nsurplus = "all"', 'f.toml: policy.surplus: .*allowed: "dom0", "keep-free", "spread"'),
+        ("[policy]\nsurplus = {spread = 50}", "f.toml: policy.surplus: 50 percent; allowed: shares that add up to 100"),
+        ("[policy]\nsurplus = {spread = 101}", "f.toml: policy.surplus.spread: .*allowed: an integer from 0 to 100"),
+        (
+            "[policy]\nsurplus = {none = 100}",
+            "f.toml: policy.surplus: .*`none`; allowed: .*keys spread, dom0, keep-free",
+        ),
         ("[[domain]]\nweight = 3", r"f.toml: domain\[0\]: neither match nor uuid; allowed: one of match, uuid$"),
         (
             f'[[domain]]\nmatch = "a"\n[[domain]]\nmatch = "b"\nuuid = "{UUID}"',

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.policy import SURPLUS, Settings
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, World
 from dom0_arbiter.simulator.playing.outcome import RequestOutcome
 from dom0_arbiter.simulator.playing.petitions import Held, Petition
@@ -16,7 +16,9 @@ NEVER = float("inf")
 def world_of(*specs: GuestSpec, free: int, arbiter: bool = False) -> World:
     """A host with so many free MiB beyond the slack."""
     taken_kib = sum(each.actual_kib for each in specs)
-    world = World(total_kib=taken_kib + SLACK_KIB + free * MIB, settings=Settings(free_pool_kib=0, surplus="keep-free"))
+    world = World(
+        total_kib=taken_kib + SLACK_KIB + free * MIB, settings=Settings(free_pool_kib=0, surplus=SURPLUS["keep-free"])
+    )
     for each in specs:
         world.start(each)
     if arbiter:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dom0_arbiter.policy import DomainSettings
+from dom0_arbiter.policy import SURPLUS, DomainSettings
 from dom0_arbiter.simulator import Character, Constant, Spikes, Steps
 from dom0_arbiter.simulator.curve import Curve, linear, sine
 from dom0_arbiter.simulator.scenarios.scenario import (
@@ -33,7 +33,7 @@ def test_what_is_left_out_has_its_documented_default() -> None:
     assert (scenario.seed, scenario.step_s, scenario.policies) == (0, 0.01, ("aerostat",))
     assert (scenario.settings.slack_kib, scenario.settings.surplus, scenario.settings.free_pool_kib) == (
         0,
-        "spread",
+        SURPLUS["spread"],
         None,
     )
     assert not (scenario.requests or scenario.expectations or scenario.without or scenario.expect_violated)
@@ -76,7 +76,7 @@ def test_every_key_of_the_whole_file_is_heard() -> None:
     assert (scenario.seed, scenario.duration_s, scenario.step_s) == (7, 120.0, 0.05)
     assert scenario.policies == ("static", "oracle")
     assert (scenario.memory_kib, scenario.settings.slack_kib) == (6_291_456, 51_200)
-    assert (scenario.settings.surplus, scenario.settings.free_pool_kib) == ("keep-free", 1000)
+    assert (scenario.settings.surplus, scenario.settings.free_pool_kib) == (SURPLUS["keep-free"], 1000)
     assert scenario.without == {"shrink-before-grow", "inaccuracy"}
     assert scenario.expect_violated == {"A", "C"}
 
