@@ -117,7 +117,8 @@ def measure(rounds: int) -> dict[str, Any]:
                 process(run_arbiter, daemon.path, socket_path) as arbiter,
                 process(run_flood, daemon.path, flooding, ready),
             ):
-                ready.wait()
+                if not ready.wait(DEADLINE_S):
+                    raise TimeoutError(f"no flood came within {DEADLINE_S} s")
                 reactions_s = _play(daemon, socket_path, flooding, rounds)
                 status = ask({"command": "status"}, path=socket_path)
                 assert arbiter.is_alive(), "the arbiter ended"
