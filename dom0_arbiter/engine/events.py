@@ -42,7 +42,7 @@ class DomainSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSampled:
-    """What Xen says of the host: free memory, and every guest (dom0 left out, unmanaged ones included).
+    """What Xen says of the host: free memory, and every domain (dom0 and unmanaged ones included).
 
     Memory moves between one question to Xen and the next: free_before_kib was read before the guests' figures (None:
     all at once), free_kib after them. What is given must be backed by the smaller; a lack is what exceeds the larger.

@@ -24,7 +24,7 @@ from dom0_arbiter.engine.quiet import quiet_after_report_s
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.reservation import Reservation
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import observe_report, urgent_kib
+from dom0_arbiter.policy import DOM0, MARGIN_KIB, observe_report, urgent_kib
 from protocol import Welcome, choose_version
 
 INCOMING = "--incoming"  # xl's suffix of a domain that migrates here, until it has arrived (xl_migrate.c)
@@ -108,6 +108,8 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
     known = turn.domains.get(event.domid)
     name = event.name.removesuffix(INCOMING)
     settings = turn.state.settings.of_domain(name, uuid=event.uuid)
+    if event.domid == DOM0:
+        settings = turn.state.settings.dom0 or replace(settings, excluded=True)
     if known is not None and known.uuid == event.uuid:
         if (known.name, known.static_max_kib) != (event.name, event.static_max_kib):
             turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)
@@ -134,7 +136,10 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
     foreign_kib = unknown_kib = 0
     for domid, sample in event.domains.items():
         domain = turn.domains.get(domid)
-        if domain is None:
+        if domid == DOM0:
+            if domain is not None:
+                _domain_sampled(turn, domain, _as_asked(domain, sample))
+        elif domain is None:
             foreign_kib += max(0, sample.maxmem_kib - sample.actual_kib)
             if not sample.shut_down:  # else it is on its way out, not being built
                 unknown_kib += max(sample.maxmem_kib, sample.actual_kib)
@@ -154,6 +159,14 @@ def _host_sampled(turn: Turn, event: HostSampled) -> None:
         unknown_kib=unknown_kib,
     )
     turn.sampled = True
+
+
+def _as_asked(dom0: Domain, sample: DomainSample) -> DomainSample:
+    """Dom0's limit is its owner's, by default none: it may take what it was last asked to, and no more is promised."""
+    asked_kib = dom0.own_maxmem_kib
+    if asked_kib is None or dom0.is_manual:
+        asked_kib = dom0.xenstore_target_kib + dom0.target_offset_kib + MARGIN_KIB
+    return replace(sample, maxmem_kib=max(sample.actual_kib, asked_kib), is_maxmem_known=False)
 
 
 def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:

@@ -28,10 +28,12 @@ from dom0_arbiter.policy.plan import (
     plan_moves,
 )
 from dom0_arbiter.policy.reserve import Holdout, Outcome, Verdict, judge_reservation
-from dom0_arbiter.policy.settings import SURPLUS, DomainSettings, Settings, Surplus
+from dom0_arbiter.policy.settings import DOM0, DOM0_NAME, SURPLUS, DomainSettings, Settings, Surplus
 from dom0_arbiter.policy.water import pour
 
 __all__ = [
+    "DOM0",
+    "DOM0_NAME",
     "DONOR_RESERVE_KIB",
     "ESTIMATORS",
     "EVEN_LATE_S",

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dom0_arbiter.policy.settings import Surplus
+from dom0_arbiter.policy.settings import DOM0, Surplus
 from dom0_arbiter.policy.water import pour
 
 PAGE_KIB = 4
-DOM0 = 0
-"""Its domid."""
 
 
 class Party(NamedTuple):

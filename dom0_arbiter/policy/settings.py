@@ -7,6 +7,8 @@ from typing import Literal
 
 from dom0_arbiter.policy.estimators import EstimatorName
 
+DOM0, DOM0_NAME = 0, "Domain-0"  # as xl shows it
+
 SurplusName = Literal["spread", "dom0", "keep-free"]
 
 SLACK_MIN_KIB = 65_536  # Xen's own low-memory alarm starts at 64 MiB (xen/common/page_alloc.c, VIRQ_ENOMEM)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
+from dom0_arbiter.policy import DOM0
 from dom0_arbiter.xen import Hypervisor, HypervisorError, NoSuchDomainError, Transaction, Xenstore, XenstoreError
 from protocol import GRANT_KEY, WELCOME_KEY, domain_path, encode_grant, encode_welcome
 
@@ -16,7 +17,8 @@ log = logging.getLogger("aerostat.actuator")
 class Actuator:
     """One transaction carries all the writes of a plan: each costs xenstore, and us, several messages.
 
-    A domain whose maxmem could not be raised gets no target: above maxmem its driver would give up for an hour.
+    A domain whose maxmem could not be raised gets no target: above maxmem its driver would give up for an hour. Dom0
+    gets its target alone: its limit is its owner's (Xen's dom0_mem), and no agent of it waits for a welcome.
     """
 
     def __init__(self, xenstore: Xenstore, hypervisor: Hypervisor) -> None:
@@ -25,6 +27,7 @@ class Actuator:
 
     async def apply(self, actions: Sequence[Action]) -> list[ActionFailed]:
         """Carry out the plan; return what failed. A domain that is gone is no failure: its release is on the way."""
+        actions = [action for action in actions if action.domid != DOM0 or isinstance(action, WriteTarget)]
         failures: dict[int, ActionFailed] = {}
         last_write = {action.domid: index for index, action in enumerate(actions) if _comes_before_maxmem(action)}
         writes: list[Write] = []
@@ -78,7 +81,7 @@ def _comes_before_maxmem(action: Action) -> bool:
 async def _write_where_alive(values: Mapping[int, Mapping[str, bytes]], transaction: Transaction) -> None:
     """Write below the domains that are there; a write below one that is gone would bring its directory back to life."""
     signs = {domid: f"{domain_path(domid)}/domid" for domid in values}
-    alive = await transaction.read_many(signs.values())
+    alive = {signs.get(DOM0), *await transaction.read_many(signs.values())}
     wanted = {path: value for domid, sign in signs.items() if sign in alive for path, value in values[domid].items()}
     await transaction.write_many(wanted)
     for domid, sign in signs.items():

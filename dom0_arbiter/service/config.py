@@ -14,6 +14,7 @@ from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
 
 KIB_MAX = 2**40
+DOM0_MIN_KIB = 2**20  # toolstack and backends need that much on any host; below it dom0 itself is killed for memory
 BELOW_DYNAMIC_MAX = ("dynamic_min_kib", "reserved_burst_kib", "boot_min_kib")
 SIZE_MAX_BYTES = 1 << 20  # some ten thousand domains; tomllib's time grows with the square of a key's depth
 
@@ -78,9 +79,19 @@ class _Chosen(_Domain, forbid_unknown_fields=True, frozen=True, kw_only=True):
         return f"[[domain]] uuid = {self.uuid!r}" if self.match is None else f"[[domain]] match = {self.match!r}"
 
 
+class _Dom0(Struct, forbid_unknown_fields=True, frozen=True):
+    """[dom0]: whether dom0 is managed like any other domain, and within which bounds."""
+
+    managed: bool = False
+    weight: Annotated[int, Meta(ge=1, le=65_535)] = 256
+    dynamic_min_kib: Annotated[int, Meta(ge=DOM0_MIN_KIB, le=KIB_MAX)] = DOM0_MIN_KIB
+    dynamic_max_kib: Annotated[int, Meta(ge=DOM0_MIN_KIB, le=KIB_MAX)] | None = None
+
+
 class _File(Struct, forbid_unknown_fields=True, frozen=True):
     host: _Host = _Host()
     policy: PolicyTable = PolicyTable()
+    dom0: _Dom0 = _Dom0()
     default: _Domain = _Domain()
     domain: list[_Chosen] = []
 
@@ -114,6 +125,22 @@ def parse_settings(content: bytes, *, name: str) -> Settings:
         default=default,
         by_glob=tuple((entry.match, settings) for entry, settings in merged if entry.match is not None),
         by_uuid={entry.uuid.lower(): settings for entry, settings in merged if entry.uuid is not None},
+        dom0=_dom0(file.dom0, f"{name}: [dom0]"),
+    )
+
+
+def _dom0(table: _Dom0, where: str) -> DomainSettings | None:
+    if not table.managed:
+        return None
+    if table.dynamic_max_kib is None:
+        raise ConfigError(
+            f"{where}: managed without dynamic_max_kib; allowed: at most what Xen's dom0_mem= lets it have"
+        )
+    if table.dynamic_min_kib > table.dynamic_max_kib:
+        most = f"at most dynamic_max_kib ({table.dynamic_max_kib}) allowed"
+        raise ConfigError(f"{where}: dynamic_min_kib = {table.dynamic_min_kib}: {most}")
+    return DomainSettings(
+        weight=table.weight, dynamic_min_kib=table.dynamic_min_kib, dynamic_max_kib=table.dynamic_max_kib
     )
 
 

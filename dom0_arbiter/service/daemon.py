@@ -15,6 +15,7 @@ from dom0_arbiter.policy import Settings
 from dom0_arbiter.service.actuator import Actuator
 from dom0_arbiter.service.admin import AdminError, serve_admin
 from dom0_arbiter.service.collector import Collector
+from dom0_arbiter.service.dom0 import Dom0Source, OwnProc, represent_dom0
 from dom0_arbiter.service.inbox import Inbox
 from dom0_arbiter.service.notify import notify
 from dom0_arbiter.service.status import describe
@@ -35,8 +36,13 @@ RECENT_DECISIONS = 100
 class Arbiter:
     """Everything between xenstore and the hypervisor on one side and the engine on the other."""
 
-    def __init__(self, settings: Settings, xenstore: Xenstore, hypervisor: Hypervisor) -> None:
+    def __init__(
+        self, settings: Settings, xenstore: Xenstore, hypervisor: Hypervisor, dom0_source: Dom0Source | None = None
+    ) -> None:
+        """dom0_source: what a managed dom0 is measured by; None: this machine's /proc."""
         self.state = State(settings=settings)
+        self._xenstore = xenstore
+        self._dom0_source = dom0_source
         self.inbox = Inbox()
         self._collector = Collector(xenstore, self.inbox)
         self._actuator = Actuator(xenstore, hypervisor)
@@ -50,6 +56,7 @@ class Arbiter:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve_admin, listener, self.handle)
             nursery.start_soon(self._collector.run)
+            nursery.start_soon(self._represent_dom0)
             nursery.start_soon(self._decide)
             nursery.start_soon(self._tell_service_manager)
 
@@ -84,6 +91,12 @@ class Arbiter:
             if name in (domain.name, domain.uuid, str(domain.domid)):
                 return domain.domid
         raise AdminError(f"no domain has the name, uuid or id {name!r}")
+
+    async def _represent_dom0(self) -> None:
+        settings = self.state.settings.dom0
+        if settings is not None and settings.dynamic_max_kib is not None:
+            source = self._dom0_source or OwnProc()
+            await represent_dom0(self._xenstore, self.inbox, source, most_kib=settings.dynamic_max_kib)
 
     async def _decide(self) -> NoReturn:
         """Own the state: take events, look at the hypervisor when it is time, step, act."""

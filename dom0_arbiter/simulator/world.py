@@ -6,7 +6,7 @@ Deterministic: the same specs, seed and calls give the same world. Nothing here 
 from random import Random
 
 from dom0_arbiter.engine import Action, ActionFailed, SendGrant, SendWelcome, SetMaxmem, WriteTarget
-from dom0_arbiter.policy import Settings
+from dom0_arbiter.policy import DOM0, DOM0_NAME, Settings
 from dom0_arbiter.simulator.arbiter import Arbiter, Turn
 from dom0_arbiter.simulator.directory import Directory, Entry
 from dom0_arbiter.simulator.dom0_cache import cache_in_dom0
@@ -57,7 +57,7 @@ class World:
     def step(self, dt_s: float) -> None:
         """Let time pass: guests live, then whoever balances has its turns."""
         self.now_s += dt_s
-        if self.settings.surplus.dom0 and self.now_s >= self._dom0_at_s:
+        if (self.settings.surplus.dom0 or DOM0 in self.guests) and self.now_s >= self._dom0_at_s:
             self._dom0_at_s = self.now_s + DOM0_EVERY_S
             cache_in_dom0(self)
         self.awaited_kib_s += self._starting_kib * dt_s
@@ -121,10 +121,11 @@ class World:
     def start(self, spec: GuestSpec, *, target_kib: int | None = None) -> int:
         """Make a domain, as `xl create` does; return its domid. Raises IllegalAllocationError without free memory.
 
+        One that is called Domain-0 is dom0, whose agent the arbiter itself would be.
         target_kib: what stands in memory/target, Xen's view; None: what it has.
         """
-        self._last_domid += 1
-        domid = self._last_domid
+        self._last_domid += spec.name != DOM0_NAME
+        domid = DOM0 if spec.name == DOM0_NAME else self._last_domid
         maxmem_kib = spec.actual_kib + LIBXL_EXTRA_KIB if spec.maxmem_kib is None else spec.maxmem_kib
         self.host.build(domid, Allotment(actual_kib=spec.actual_kib, maxmem_kib=maxmem_kib, is_hvm=spec.is_hvm))
         target_kib = (spec.actual_kib if target_kib is None else target_kib) - spec.target_offset_kib

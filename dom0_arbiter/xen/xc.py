@@ -66,14 +66,14 @@ class XcHypervisor:
             return dict(self._xc.physinfo())
 
     def _list(self) -> Iterator[dict[str, int]]:
-        """Every domain but dom0. The binding raises ESRCH where nothing is left from `first` on: dom0 always is."""
-        first = 0
+        """Every domain. The binding raises ESRCH where nothing is left from `first` on: dom0 always is."""
+        first, listed = 0, -1
         while True:
             chunk = self._xc.domain_getinfo(first, _DOMAINS_PER_CALL)
-            yield from (info for info in chunk if int(info["domid"]) != 0)
+            yield from (info for info in chunk if int(info["domid"]) > listed)
             if len(chunk) < _DOMAINS_PER_CALL:
                 return
-            first = int(chunk[-1]["domid"])  # once more, so that there is one to be found
+            first = listed = int(chunk[-1]["domid"])  # once more, so that there is one to be found
 
     async def set_maxmem(self, domid: int, maxmem_kib: int) -> None:
         """See Hypervisor.set_maxmem."""

@@ -72,19 +72,17 @@ def parse_list(text: str, is_hvm: Mapping[int, bool], set_kib: Mapping[int, int]
     domains = {}
     for line in text.splitlines()[1:]:
         try:
-            _name, domid, mem_mib, _vcpus, state, _time = line.rsplit(None, 5)
-            actual_kib = int(mem_mib) * MIB
-            if int(domid) == 0:
-                continue
+            _name, id_text, mem_mib, _vcpus, state, _time = line.rsplit(None, 5)
+            domid, actual_kib = int(id_text), int(mem_mib) * MIB
         except ValueError as error:
             raise HypervisorError(f"xl list: cannot read the line {line!r}") from error
-        domains[int(domid)] = DomainSample(
+        domains[domid] = DomainSample(
             actual_kib=actual_kib,
-            maxmem_kib=set_kib.get(int(domid), actual_kib) + MIB,
+            maxmem_kib=set_kib.get(domid, actual_kib) + MIB,
             is_maxmem_known=False,
             paused="p" in state,
             shut_down="s" in state or "c" in state or "d" in state,
-            is_hvm=is_hvm.get(int(domid), False),
+            is_hvm=is_hvm.get(domid, False),
         )
     return domains
 

@@ -11,6 +11,7 @@ import trio
 from dom0_arbiter.engine import DomainSample, HostSampled
 from dom0_arbiter.policy import Settings
 from dom0_arbiter.service import Arbiter, listen_admin
+from dom0_arbiter.service.dom0 import Dom0Source
 from dom0_arbiter.xen import NoSuchDomainError, Xenstore, XenstoreError, open_xenstore
 from protocol import HELLO_KEY, REPORT_KEY, Hello, Report, encode_hello, encode_report
 
@@ -159,11 +160,11 @@ class PlayedHost:
             return int(dom0.read(f"/local/domain/{domid}/memory/target")) // MIB
 
     @asynccontextmanager
-    async def arbiter(self, socket_path: Path) -> AsyncIterator[Arbiter]:
+    async def arbiter(self, socket_path: Path, dom0_source: Dom0Source | None = None) -> AsyncIterator[Arbiter]:
         """The arbiter for the length of a block; leaving it is as abrupt as a kill."""
         listener = await listen_admin(socket_path)
         async with open_xenstore(self.daemon.path) as xenstore, trio.open_nursery() as nursery:
-            arbiter = Arbiter(self.settings, xenstore, self.hypervisor)
+            arbiter = Arbiter(self.settings, xenstore, self.hypervisor, dom0_source)
             nursery.start_soon(arbiter.run, listener)
             yield arbiter
             nursery.cancel_scope.cancel()

@@ -5,7 +5,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.policy import DOM0_NAME, DomainSettings, Settings
 from dom0_arbiter.service.config import BELOW_DYNAMIC_MAX, SIZE_MAX_BYTES
 from dom0_arbiter.service.files import FileRefusedError, read_file
 from dom0_arbiter.service.toml import TomlError, decode_toml
@@ -80,7 +80,8 @@ def _scenario(file: ScenarioFile, name: str, curves: CurveReader) -> Scenario:
             slack_kib=file.host.slack_kib,
             surplus=file.policy.read_surplus(),
             free_pool_kib=file.policy.free_pool_kib,
-            by_glob=tuple((escape(table.name), _settings(table)) for table in file.domain),
+            by_glob=tuple((escape(table.name), _settings(table)) for table in file.domain if table.name != DOM0_NAME),
+            dom0=next((_settings(table) for table in file.domain if table.name == DOM0_NAME), None),
         ),
         guests=guests,
         seed=file.seed,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dom0_arbiter.engine import DomainIntroduced, State, step
-from dom0_arbiter.policy import ESTIMATORS, Settings, Surplus
+from dom0_arbiter.policy import ESTIMATORS, DomainSettings, Settings, Surplus
 from dom0_arbiter.service import ConfigError, parse_settings, read_settings
 from dom0_arbiter.service.main import main
 
@@ -116,6 +116,12 @@ def test_a_domain_keeps_the_settings_of_its_uuid_while_it_migrates_and_is_rename
         assert state.domains[1].settings.weight == 300
 
 
+def test_dom0_is_managed_only_if_that_is_said() -> None:
+    assert parse_settings(b"[dom0]\ndynamic_max_kib = 4194304", name="f").dom0 is None
+    managed = parse_settings(b"[dom0]\nmanaged = true\ndynamic_max_kib = 4194304\nweight = 512", name="f").dom0
+    assert managed == DomainSettings(weight=512, dynamic_min_kib=1048576, dynamic_max_kib=4194304)
+
+
 def test_surplus_is_a_word_or_shares() -> None:
     shares = b"[policy]\nsurplus = {spread = 50, keep-free = 20, dom0 = 30}"
     assert parse_settings(shares, name="f").surplus == Surplus(spread=50, dom0=30, keep_free=20)
@@ -133,6 +139,12 @@ def test_surplus_is_a_word_or_shares() -> None:
         (
             "[policy]\nsurplus = {none = 100}",
             "f.toml: policy.surplus: .*`none`; allowed: .*keys spread, dom0, keep-free",
+        ),
+        ("[dom0]\nmanaged = true", r"f.toml: \[dom0\]: managed without dynamic_max_kib; allowed: .*dom0_mem"),
+        ("[dom0]\ndynamic_min_kib = 1000", "f.toml: dom0.dynamic_min_kib: .*allowed: an integer from 1048576 to"),
+        (
+            "[dom0]\nmanaged = true\ndynamic_min_kib = 2097152\ndynamic_max_kib = 1048576",
+            r"f.toml: \[dom0\]: dynamic_min_kib = 2097152: at most dynamic_max_kib \(1048576\) allowed",
         ),
         ("[[domain]]\nweight = 3", r"f.toml: domain\[0\]: neither match nor uuid; allowed: one of match, uuid$"),
         (
@@ -162,7 +174,7 @@ def test_surplus_is_a_word_or_shares() -> None:
         ('[[domain]]\nmatch = "a"\nweight = 70000', "f.toml: domain.0..weight: .*an integer from 1 to 65535"),
         ("[default]\nexcluded = 1", "f.toml: default.excluded: .*allowed: true or false"),
         ("domain = 3", "f.toml: domain: .*allowed: one table for each"),
-        ("typo = 1", "f.toml: top level: .*allowed: the keys host, policy, default, domain"),
+        ("typo = 1", "f.toml: top level: .*allowed: the keys host, policy, dom0, default, domain"),
         ("[default]\ndynamic_min_kib = 10\ndynamic_max_kib = 5", "f.toml: .default.: dynamic_min_kib = 10: at most"),
         (
             "[default]\nboot_min_kib = 70000\ndynamic_max_kib = 65536",

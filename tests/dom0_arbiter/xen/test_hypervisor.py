@@ -64,8 +64,8 @@ def hypervisor_of(binding: Any) -> XcHypervisor:
 
 
 @pytest.mark.parametrize("count", [0, 1, 1022, 1023, 1024, 2500])
-def test_every_guest_is_sampled_however_many_there_are(count: int) -> None:
-    assert sorted(trio.run(hypervisor_of(Binding(count)).sample).domains) == list(range(1, count + 1))
+def test_every_domain_is_sampled_however_many_there_are(count: int) -> None:
+    assert sorted(trio.run(hypervisor_of(Binding(count)).sample).domains) == list(range(count + 1))
 
 
 def test_a_sample_is_what_xen_says() -> None:
@@ -87,9 +87,10 @@ def test_a_missing_binding_is_said_to_be_missing(tmp_path: Path) -> None:
         import_xc(tmp_path)
 
 
-def test_xl_lists_guests_and_leaves_dom0_out() -> None:
+def test_xl_lists_domains() -> None:
     domains = parse_list(LIST, parse_types('[{"domid": 3, "config": {"c_info": {"type": "pvh"}}}]'), {4: 64 * 1024})
     assert domains == {
+        0: DomainSample(actual_kib=768 * 1024, maxmem_kib=769 * 1024, is_maxmem_known=False),
         3: DomainSample(actual_kib=256 * 1024, maxmem_kib=257 * 1024, is_maxmem_known=False, is_hvm=True),
         4: DomainSample(actual_kib=31 * 1024, maxmem_kib=65 * 1024, is_maxmem_known=False, paused=True, shut_down=True),
     }
