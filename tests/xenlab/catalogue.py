@@ -37,6 +37,8 @@ class HostShape:
     weights: tuple[int, int, int] = (256, 256, 256)
     surplus: str = "spread"
     dom0_cpu_weight: int = 256  # Xen's default
+    dom0_mib: int = 512  # what dom0 has besides the ballast
+    dom0_min_mib: int = 0  # the least that a managed dom0 keeps; 0: it is not managed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,15 @@ SERVED = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLAC
 ROOMY = HostShape(
     guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, zram_mib=512, surplus="keep-free"
 )
+# Dom0 gets what no guest needs, and has some 650 MiB of that above its floor when a guest needs it.
+WITH_DOM0 = HostShape(
+    guest_mib=256,
+    static_max_mib=768,
+    managed_mib=3 * 256 + SLACK_MIB,
+    surplus="dom0",
+    dom0_mib=1536,
+    dom0_min_mib=1024,
+)
 # From a pace that leaves the arbiter a second for each 10 MiB to more than an emulated guest can touch (MiB/s).
 SWEPT_MIB_S = ("10", "20", "30", "40", "50")
 
@@ -96,6 +107,7 @@ SCENARIOS = (
     Scenario(name="recover", shape=STORMY, boot="storm", gating=False, default=False),
     Scenario(name="recover-disk", shape=STORMY_DISK, boot="storm-disk", gating=False, default=False),
     Scenario(name="surplus", shape=SERVED, boot="served", gating=False, default=False, run_limit_s=900.0),
+    Scenario(name="dom0-managed", shape=WITH_DOM0, boot="dom0", gating=False, default=False),
     Scenario(name="estimators", shape=ROOMY, boot="bisection", gating=False, default=False, run_limit_s=1500.0),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -15,7 +15,6 @@ from tests.xenlab.tools import system_environment
 # With AVX state (-cpu max) the emulator corrupts processes at random; with SMAP dom0 dies early. PVH needs SVM.
 CPU_PV = "Nehalem,-smap,-smep"
 CPU_PVH = "Opteron_G3,+svm,+npt,-rdtscp,-smap,-smep"
-DOM0_MIB = 512
 # Xen's own, the domains' overheads and the ballast that makes free memory exact.
 OVERHEAD_MIB = 288
 DONE = "LAB-DONE status="
@@ -36,13 +35,13 @@ class Outcome:
 
 def machine_mib(shape: HostShape) -> int:
     """Memory for dom0, what is managed, the control guest and everything around them."""
-    return DOM0_MIB + shape.managed_mib + shape.static_max_mib + OVERHEAD_MIB
+    return shape.dom0_mib + shape.managed_mib + shape.static_max_mib + OVERHEAD_MIB
 
 
 def command(images: Images, app: Path, shared: Path, shape: HostShape, more: Path | None = None) -> list[str]:
     """QEMU's command line: one pCPU, emulated. `more`: a file for the disk that the shape has beside the two."""
     memory_mib = machine_mib(shape)
-    xen = f"com1=115200 console=com1 loglvl=warning xpti=no spec-ctrl=no dom0_mem={DOM0_MIB}M,max:{memory_mib}M"
+    xen = f"com1=115200 console=com1 loglvl=warning xpti=no spec-ctrl=no dom0_mem={shape.dom0_mib}M,max:{memory_mib}M"
     kernel = f"{images.kernel} console=hvc0 quiet panic=1 mitigations=off"
     pace = f",throttling.iops-total={SERVED_IOPS}" if shape.served_disk_mib else ""
     disk = "file={},format=raw,if=virtio,readonly=on,cache=unsafe"

@@ -34,19 +34,32 @@ weight = {weight}
 """
 
 
+_DOM0 = """
+[dom0]
+managed = true
+dynamic_min_kib = {least_kib}
+dynamic_max_kib = {most_kib}
+"""
+
+
 class Arbiter:
     """One process at a time; its log runs on over restarts."""
 
     def __init__(self, command: list[str], shape: HostShape) -> None:
         self.log = Path("/var/log/aerostatd.log")
         self.log.touch()
-        configuration = Path("/run/aerostatd.toml")
-        configuration.write_text(
+        self._configuration = Path("/run/aerostatd.toml")
+        self._configuration.write_text(
             _CONFIGURATION.format(slack_kib=SLACK_MIB * 1024, surplus=shape.surplus)
             + "".join(_WEIGHT.format(name=f"g{index}", weight=weight) for index, weight in enumerate(shape.weights, 1))
         )
-        self._command = _with_configuration(command, configuration)
+        self._command = _with_configuration(command, self._configuration)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def manage_dom0(self, *, least_kib: int, most_kib: int) -> None:
+        """Put dom0 into its hands, from its next start on."""
+        with self._configuration.open("a") as configuration:
+            configuration.write(_DOM0.format(least_kib=least_kib, most_kib=most_kib))
 
     def start(self) -> None:
         """Start it; it may take seconds to import what it needs under emulation."""

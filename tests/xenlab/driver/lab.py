@@ -75,6 +75,8 @@ class Lab:
         if self.shape.swap_disk_mib:
             self.guests[MANAGED[-1]].add_swap_disk()
         self.settle_ballast()
+        if self.shape.dom0_min_mib:
+            self.arbiter.manage_dom0(least_kib=self.shape.dom0_min_mib * 1024, most_kib=self.own_domain_kib())
         self.start_agents(*self.guests.values())
         self.arbiter.start()
         # Programs take seconds to start under emulation. Where one never does, the first run says so.
@@ -100,13 +102,14 @@ class Lab:
             surplus_kib = self.managed_kib() - self.shape.managed_mib * 1024
             if abs(surplus_kib) < 64:
                 return
-            size_kib = self._own_domain_kib() + surplus_kib
+            size_kib = self.own_domain_kib() + surplus_kib
             self.xen.set_maxmem(0, size_kib + 64)
             hypervisor.set_own_kib(hypervisor.own_kib() + surplus_kib)
-            wait_until(lambda goal=size_kib: abs(self._own_domain_kib() - goal) < 64, BALLAST_STEP_WITHIN_S)  # type: ignore[misc]
+            wait_until(lambda goal=size_kib: abs(self.own_domain_kib() - goal) < 64, BALLAST_STEP_WITHIN_S)  # type: ignore[misc]
         raise GuestFailed(f"dom0 did not take the ballast: {self.managed_kib()} KiB are left to manage")
 
-    def _own_domain_kib(self) -> int:
+    def own_domain_kib(self) -> int:
+        """What dom0 has, as Xen says."""
         own = self.xen.domain(0)
         assert own is not None
         return own.mem_kib

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import Run
-from tests.xenlab.driver.scenarios import contention, estimators, faults, lifecycle, recover, spike, surplus
+from tests.xenlab.driver.scenarios import contention, dom0, estimators, faults, lifecycle, recover, spike, surplus
 
 PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "spike": spike.play_spike,
@@ -24,6 +24,7 @@ PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "recover": recover.play_recover,
     "recover-disk": recover.play_recover,
     "surplus": surplus.play_surplus,
+    "dom0-managed": dom0.play_dom0,
     "estimators": estimators.play_estimators,
     "reboot": lifecycle.play_reboot,
 }
