@@ -65,26 +65,8 @@ SEEDS: Sequence[bytes] = (
     encode_welcome(Welcome(version=1, reason="")),
     encode_grant(Grant(version=1, extra_kib=65_536, echo_uptime_ms=5, duration_ms=2000)),
 )
-EDGES = (
-    0,
-    1,
-    -1,
-    2**16,
-    2**32,
-    2**40,
-    2**40 + 1,
-    2**53,
-    2**63,
-    2**64 - 1,
-    -(2**63),
-    1.5,
-    True,
-    None,
-    "",
-    b"\0",
-    [],
-    {},
-)
+INTEGERS = (0, 1, -1, 2**16, 2**32, 2**40, 2**40 + 1, 2**53, 2**63, 2**64 - 1, -(2**63))
+EDGES: Sequence[object] = (*INTEGERS, 1.5, True, None, "", b"\0", [], {})
 
 
 @dataclass(slots=True)
