@@ -171,7 +171,7 @@ def party_of(domain: Domain, now_s: float) -> Party | None:
         floor_kib=demand.floor_kib,
         working_set_kib=demand.working_set_kib,
         secured_kib=demand.secured_kib,
-        strained_kib=demand.strained_kib,
+        pressing_kib=demand.pressing_kib,
         need_kib=demand.need_kib,
         surge_kib=demand.surge_kib,
         comfort_kib=demand.comfort_kib,

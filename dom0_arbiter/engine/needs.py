@@ -6,7 +6,7 @@ from dom0_arbiter.policy import ESTIMATORS, Demand, History, estimate_demand
 from protocol import Report
 
 # Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
-NOTEWORTHY_STRAINED_KIB = 1024
+NOTEWORTHY_PRESSING_KIB = 1024
 NOTEWORTHY_KIB = 16_384  # of a domain that can wait
 NOTEWORTHY_RATIO = 128
 
@@ -57,9 +57,9 @@ def is_ageing(domain: Domain) -> bool:
     return history.report.swap_used_kib > 0 or domain.dynamic_min_kib(history.arrived_s) > least_kib
 
 
-def is_strained(domain: Domain, demand: Demand) -> bool:
-    """Whether the domain was given less than what it cannot wait for."""
-    return domain.balloon is not None and domain.balloon.target_kib + PAGE_KIB <= demand.strained_kib
+def cannot_wait(domain: Domain, demand: Demand) -> bool:
+    """Whether the domain was given less than what may not be waited for."""
+    return domain.balloon is not None and domain.balloon.target_kib + PAGE_KIB <= demand.pressing_kib
 
 
 def is_noteworthy(domain: Domain, demand: Demand | None, *, is_awaited: bool) -> bool:
@@ -70,12 +70,12 @@ def is_noteworthy(domain: Domain, demand: Demand | None, *, is_awaited: bool) ->
     planned = domain.planned
     if demand is None or planned is None:
         return planned is not demand
-    if domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_STRAINED_KIB:
+    if domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_PRESSING_KIB:
         return True
-    strained = is_strained(domain, demand)
-    if not (strained or is_awaited):
+    presses = cannot_wait(domain, demand)
+    if not (presses or is_awaited):
         return False
-    least_step_kib = NOTEWORTHY_STRAINED_KIB if strained else NOTEWORTHY_KIB
+    least_step_kib = NOTEWORTHY_PRESSING_KIB if presses else NOTEWORTHY_KIB
     step_kib = max(least_step_kib, planned.need_kib // NOTEWORTHY_RATIO)
     return (
         abs(demand.working_set_kib - planned.working_set_kib) >= step_kib

@@ -6,12 +6,12 @@ it has come of the last full look. That is invariant I, put to use.
 
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S
 from dom0_arbiter.engine.domain import GRANT_S, Domain
-from dom0_arbiter.engine.needs import demand_of, is_ageing, is_strained
+from dom0_arbiter.engine.needs import cannot_wait, demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
-from dom0_arbiter.policy import EVEN_LATE_S, EVEN_S, EVEN_SOON_S
+from dom0_arbiter.policy import EVEN_S, EVEN_SOON_S
 
 # A full look costs a settled host little, so seldom; and bounds what a mistake here could cost. For so long demands may
-# drift while nobody is strained: what they add up to is at most memory that lies in the wrong place.
+# drift while everybody can wait: what they add up to is at most memory that lies in the wrong place.
 QUIET_AT_MOST_S = 20.0
 EARLY_S = 0.01  # well above what rounding could do to a sum of times
 AGEING_STEP_S = 0.5
@@ -32,7 +32,7 @@ def quiet_after_report_s(turn: Turn, before: Domain, after: Domain) -> float:
     now_s, balloon, demand = turn.now_s, after.balloon, after.demand
     if balloon is None or demand is None or _needs_a_look(before, after, now_s):
         return NEVER_S
-    if demand != after.planned and (turn.state.is_strained or is_strained(after, demand)):
+    if demand != after.planned and (turn.state.cannot_wait or cannot_wait(after, demand)):
         return NEVER_S
     return min(turn.quiet_until_s, next_due_s(after, now_s))
 
@@ -73,7 +73,6 @@ def next_due_s(domain: Domain, now_s: float) -> float:
             moved_s + REST_S,
             balloon.asked_s + EVEN_SOON_S,
             balloon.asked_s + EVEN_S,
-            balloon.asked_s + EVEN_LATE_S,
             balloon.retry_s,
         )
         if balloon.phase != "resting":

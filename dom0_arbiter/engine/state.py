@@ -35,8 +35,8 @@ class State:
     stale: bool = False
     is_moving: bool = False  # some balloon was on its way when the host was last looked at
     is_pressed: bool = False  # somebody presses, or the host of what it promised: what is being given is waited for
-    is_evening: bool = False  # surplus has been on its way to where it belongs since somebody pressed last
-    is_strained: bool = False  # somebody was when the last plan was made
+    is_evening: bool = False  # surplus was on its way to where it belongs
+    cannot_wait: bool = False  # somebody had less than what may not be waited for, when the last plan was made
     pool_kib: int = 0
     floors_missing_kib: int = 0
     reservations: Mapping[str, "Reservation"] = field(default_factory=dict)

@@ -96,7 +96,7 @@ def _plan(turn: Turn) -> None:
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
         is_evening=planned.is_evening,
-        is_strained=any(p.is_strained for p in parties),
+        cannot_wait=any(p.cannot_wait for p in parties),
     )
 
 
@@ -120,7 +120,7 @@ def _time_reaction(turn: Turn, domain: Domain, party: Party | None, share_kib: i
     if party is None or share_kib is None or share_kib + PAGE_KIB <= party.need_kib:
         return domain if since_s is None else turn.change(domain, strained_since_s=None)
     if party.actual_kib + PAGE_KIB <= party.need_kib:
-        begins = since_s is None and party.is_strained
+        begins = since_s is None and party.cannot_wait
         return turn.change(domain, strained_since_s=now_s) if begins else domain
     if since_s is None:
         return domain

@@ -17,7 +17,6 @@ from dom0_arbiter.policy.estimators import ESTIMATORS, Estimator, EstimatorName
 from dom0_arbiter.policy.grants import is_other_grant, plan_grants
 from dom0_arbiter.policy.history import History, observe_report
 from dom0_arbiter.policy.plan import (
-    EVEN_LATE_S,
     EVEN_S,
     EVEN_SOON_S,
     MARGIN_KIB,
@@ -36,7 +35,6 @@ __all__ = [
     "DOM0_NAME",
     "DONOR_RESERVE_KIB",
     "ESTIMATORS",
-    "EVEN_LATE_S",
     "EVEN_S",
     "EVEN_SOON_S",
     "MARGIN_KIB",

@@ -12,9 +12,9 @@ PAGE_KIB = 4
 class Party(NamedTuple):
     """A domain whose memory the arbiter may move; all in KiB.
 
-    0 <= floor <= working set <= secured <= strained <= need <= surge <= comfort <= ceiling. `secured` is the working
+    0 <= floor <= working set <= secured <= pressing <= need <= surge <= comfort <= ceiling. `secured` is the working
     set and the burst that is reserved for it; `need` the working set and one headroom, at least what is secured: below
-    it, the domain is short; below `strained` it cannot wait. `surge` is what a domain that grows will ask for next, the
+    it, the domain is short; below `pressing` it cannot wait. `surge` is what a domain that grows will ask for next, the
     need of one at rest; `comfort` what one keeps while nobody needs it more. `least_kib` is how far its last report
     licenses a shrink; `held_kib` what it holds or may take, max(actual, maxmem) less the margin.
     """
@@ -28,7 +28,7 @@ class Party(NamedTuple):
     floor_kib: int
     working_set_kib: int
     secured_kib: int
-    strained_kib: int
+    pressing_kib: int
     need_kib: int
     surge_kib: int
     comfort_kib: int
@@ -42,9 +42,15 @@ class Party(NamedTuple):
         return self.target_kib + PAGE_KIB <= self.need_kib
 
     @property
+    def cannot_wait(self) -> bool:
+        """Whether it was given less than what may not be waited for."""
+        return self.target_kib + PAGE_KIB <= self.pressing_kib
+
+    @property
     def is_strained(self) -> bool:
-        """Whether it was given less than what it cannot wait for."""
-        return self.target_kib + PAGE_KIB <= self.strained_kib
+        """Whether half of its headroom is gone (the rest lasts no longer than a step), or some of a reserved burst."""
+        has_half = 2 * (self.target_kib - self.working_set_kib) >= self.need_kib - self.working_set_kib
+        return self.is_short and not (has_half and self.target_kib + PAGE_KIB > self.secured_kib)
 
 
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: Surplus) -> list[int]:

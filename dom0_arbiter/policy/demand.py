@@ -27,7 +27,7 @@ class Demand:
     floor_kib: int
     working_set_kib: int
     secured_kib: int
-    strained_kib: int
+    pressing_kib: int
     need_kib: int
     surge_kib: int
     comfort_kib: int
@@ -39,7 +39,7 @@ class Demand:
             floor_kib=min(self.floor_kib, kib),
             working_set_kib=min(self.working_set_kib, kib),
             secured_kib=min(self.secured_kib, kib),
-            strained_kib=min(self.strained_kib, kib),
+            pressing_kib=min(self.pressing_kib, kib),
             need_kib=min(self.need_kib, kib),
             surge_kib=min(self.surge_kib, kib),
             comfort_kib=min(self.comfort_kib, kib),
@@ -79,9 +79,8 @@ def estimate_demand(
     twice the one before. However quiet its past, a guest keeps the headroom of a new one as long as others only want
     cache; one without swap keeps it for good, for nothing else is between a burst and the OOM killer. What is reserved
     for a burst is headroom that no past takes away. Half of the headroom of a guest with swap may be waited for, but
-    nothing of what the present pace brings in one reaction time (where that was, three of twelve spikes in the lab were
-    killed). A balloon that grows at up_kib_s needs its time for one headroom, however soon it is asked: that is the
-    reaction time then.
+    nothing of what the present pace brings in one reaction time. A balloon that grows at up_kib_s needs its time for
+    one headroom, however soon it is asked: that is the reaction time then.
     """
     report = history.report
     used, hidden_kib = used_kib(report), int(history.hidden.kib)
@@ -103,7 +102,7 @@ def estimate_demand(
     secured = level(working + reserved_burst_kib, working)
     need = level(working + max(growth, headroom), secured)
     awaitable_kib = headroom // 2 if report.swap_total_kib else 0
-    strained = level(working + max(growth, headroom - awaitable_kib), secured)
+    pressing = level(working + max(growth, headroom - awaitable_kib), secured)
     surge = level(max(need + max(SURGE_REACTIONS * growth, history.burst_kib), working + prior), need)
     comfort = level(need + COMFORT_HEADROOMS * headroom, surge)
     spare_kib = report.available_kib - hidden_kib + swappable_kib - DONOR_RESERVE_KIB
@@ -112,7 +111,7 @@ def estimate_demand(
         floor_kib=floor,
         working_set_kib=working,
         secured_kib=secured,
-        strained_kib=strained,
+        pressing_kib=pressing,
         need_kib=need,
         surge_kib=surge,
         comfort_kib=comfort,

@@ -17,12 +17,14 @@ MARGIN_KIB = 1 * MIB  # maxmem − target: PVH needs 16 pages of it to reach its
 CHUNK_KIB = 8 * MIB  # growth comes in steps of at least this, unless less is wanted: a step costs two writes
 AWAITED_KIB = 64 * MIB  # nor is more than this left idle until all of a large step is there
 UNASSIGNED_KIB = 16 * MIB  # free memory, and differences, not worth moving while nobody is short
-# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. So while
-# nobody presses, memory is evened out soon only where a quarter of all that is managed is in the wrong place; where an
-# eighth is, after a while if comfort lacks it, and only after long if nobody does. Once begun, it goes on until
-# somebody presses, as long as the rest is worth it: what was a burst takes a while to be forgotten.
-EVEN_SOON_S, EVEN_S, EVEN_LATE_S = 1.0, 20.0, 600.0  # since the last target was written
-SOON_DIVISOR, LATER_DIVISOR, LEAST_DIVISOR = 4, 8, 100
+# Moving has its price: cache that is lost, superpages that are split, and it may be wanted back before long. While
+# nobody presses, memory is evened out soon where comfort lacks an eighth of all that is managed, or a quarter of it is
+# in the wrong place; for less it must have been quiet for a while. Once begun, it goes on until the rest is not worth
+# it.
+EVEN_SOON_S, EVEN_S = 1.0, 20.0  # since the last target was written
+COMFORT_DIVISOR = 8
+SURPLUS_DIVISOR = 4
+LEAST_DIVISOR = 100
 MOVE_MIN_KIB = 1 * MIB
 
 
@@ -64,7 +66,7 @@ class Move:
 class Moves:
     """What to do now (shrinks before grows), what was aimed at, how much the floors lack, and whether anybody waits.
 
-    is_evening: surplus has been on its way to where it belongs since somebody pressed last.
+    is_evening: surplus is on its way to where it belongs, and more of it will be.
     """
 
     moves: Sequence[Move]
@@ -79,10 +81,10 @@ def plan_moves(
 ) -> Moves:
     """Decide. `coming_kib` is what shrinks under way will still set free, calm_s the time since the last new target.
 
-    Strained domains are served at once, first from what is free (the pool included), then by shrinks of as much as is
-    lacking; those that are merely short once it has been calm for a while: a domain that grows steadily is better
-    served by few steps, each when half of its headroom is gone, than by many small ones. While nobody presses, memory
-    is taken only if enough of it is in the wrong place.
+    Domains that cannot wait are served at once, first from what is free (the pool included), then by shrinks of as much
+    as is lacking; those that are merely short once it has been calm for a while: a domain that grows steadily is better
+    served by few steps, each when it is due, than by many small ones. While nobody presses, memory is taken only if
+    enough of it is in the wrong place.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
     shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, surplus)
@@ -107,12 +109,15 @@ def plan_moves(
     if is_pressed:
         wants = [want if is_pressing else 0 for want, is_pressing in zip(wants, pressing, strict=True)]
         lacking_kib = sum(wants) + overdrawn_kib + room.awaited_kib - free_kib - coming_kib
+        can_grow_on = overdrawn_kib == 0 and room.awaited_kib == 0 and not any(p.is_strained for p in parties)
+        if can_grow_on and min(lacking_kib, sum(gives)) < max(CHUNK_KIB, sum(wants) // 4):
+            lacking_kib = 0  # it grows: one step later instead of two now
     else:
         free_kib = max(0, free_kib - room.pool_kib)
         idle_kib = min(sum(wants), free_kib)
         is_worth_it = _is_worth_evening(parties, shares, floors, budget_kib, calm_s, was_evening=was_evening)
         is_worth_it = is_worth_it and sum(gives) >= UNASSIGNED_KIB
-        is_evening = was_evening or is_worth_it
+        is_evening = is_worth_it or (was_evening and (calm_s < EVEN_SOON_S or coming_kib > 0))
         if not is_worth_it:
             gives = [0] * len(parties)
         if idle_kib < UNASSIGNED_KIB:
@@ -136,10 +141,13 @@ def plan_moves(
 
 
 def _is_pressing(party: Party, want_kib: int, calm_s: float) -> bool:
-    """Whether a domain cannot wait: strained, or short for a while of headroom that is worth two writes."""
-    if party.is_strained:
+    """Whether a domain is served now: strained, or without what may not be waited for, or merely short for a while.
+
+    Unless it is strained, a step must be worth two writes.
+    """
+    if party.is_strained and party.cannot_wait:
         return want_kib >= MOVE_MIN_KIB
-    return party.is_short and want_kib >= CHUNK_KIB and calm_s >= EVEN_S
+    return want_kib >= CHUNK_KIB and (party.cannot_wait or (party.is_short and calm_s >= EVEN_S))
 
 
 def _is_worth_evening(
@@ -158,11 +166,11 @@ def _is_worth_evening(
     for p, share, floor in zip(parties, shares, floors, strict=True):
         misplaced_kib += max(0, p.target_kib - max(share, floor))
         lacks_kib += max(0, min(share, p.comfort_kib) - p.target_kib) if p.may_grow else 0
-    return (
-        misplaced_kib >= budget_kib // SOON_DIVISOR
-        or (calm_s >= EVEN_S and min(misplaced_kib, lacks_kib) >= budget_kib // LATER_DIVISOR)
-        or (calm_s >= EVEN_LATE_S and misplaced_kib >= budget_kib // LATER_DIVISOR)
-        or (was_evening and misplaced_kib >= budget_kib // LEAST_DIVISOR)
+    is_long = was_evening or calm_s >= EVEN_S
+    return misplaced_kib >= UNASSIGNED_KIB and (
+        misplaced_kib >= budget_kib // SURPLUS_DIVISOR
+        or min(misplaced_kib, lacks_kib) >= budget_kib // COMFORT_DIVISOR
+        or (is_long and misplaced_kib >= budget_kib // LEAST_DIVISOR)
     )
 
 

@@ -33,7 +33,7 @@ class Watch:
             thought, thought_plan, thought_decisions = step(replace(state, quiet_until_s=NEVER_S), events, now_s)
             if drifts:
                 assert now_s < self.drifts_from_s + QUIET_AT_MOST_S, "what drifted is taken in by then"
-                assert not (thought.is_pressed or thought.is_strained), "and until then, nobody waits for anything"
+                assert not (thought.is_pressed or thought.cannot_wait), "and until then, nobody waits for anything"
             else:
                 assert (plan, decisions) == (thought_plan, thought_decisions)
                 assert replace(after, quiet_until_s=0.0) == replace(thought, quiet_until_s=0.0)

@@ -24,7 +24,7 @@ def party(
     actual = target if actual is None else actual
     secured = min(working_set + reserved, ceiling)
     need = max(secured, min(working_set + headroom, ceiling))
-    strained = max(secured, (working_set + need) // 2)
+    pressing = max(secured, (working_set + need) // 2)
     return Party(
         domid=domid,
         weight=weight,
@@ -35,7 +35,7 @@ def party(
         floor_kib=floor * MIB,
         working_set_kib=working_set * MIB,
         secured_kib=secured * MIB,
-        strained_kib=strained * MIB,
+        pressing_kib=pressing * MIB,
         need_kib=need * MIB,
         surge_kib=min(need + surge, ceiling) * MIB,
         comfort_kib=min(need + max(surge, headroom), ceiling) * MIB,

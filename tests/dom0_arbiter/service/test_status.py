@@ -34,7 +34,7 @@ def domain_of(target_kib: int | None, need_kib: int | None) -> Domain:
             floor_kib=1,
             working_set_kib=2,
             secured_kib=2,
-            strained_kib=2,
+            pressing_kib=2,
             need_kib=need_kib,
             surge_kib=need_kib,
             comfort_kib=need_kib,
