@@ -287,8 +287,7 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
         memory_offset_kib=offset_kib,
         demand=demand,
     )
-    is_awaited = turn.state.is_pressed or turn.state.cannot_wait
-    turn.stale = turn.stale or is_noteworthy(domain, demand, is_awaited=is_awaited)
+    turn.stale = turn.stale or is_noteworthy(domain, demand)
     if turn.now_s < turn.quiet_until_s:
         turn.quiet_until_s = quiet_after_report_s(turn, domain, told)
 

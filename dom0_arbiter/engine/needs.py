@@ -1,13 +1,12 @@
 """What a domain needs, as far as its reports and Xen's figures tell, and when that is news."""
 
-from dom0_arbiter.engine.balloon import PAGE_KIB
 from dom0_arbiter.engine.domain import Domain
 from dom0_arbiter.policy import ESTIMATORS, Demand, History, estimate_demand
 from protocol import Report
 
 # Changes of demand for which the last plan need not be remade at once; the next look at the host takes them in.
-NOTEWORTHY_PRESSING_KIB = 1024
-NOTEWORTHY_KIB = 16_384  # of a domain that can wait
+NOTEWORTHY_SHORT_KIB = 1024
+NOTEWORTHY_KIB = 16_384  # of a domain that has what it needs
 NOTEWORTHY_RATIO = 128
 
 
@@ -57,27 +56,16 @@ def is_ageing(domain: Domain) -> bool:
     return history.report.swap_used_kib > 0 or domain.dynamic_min_kib(history.arrived_s) > least_kib
 
 
-def cannot_wait(domain: Domain, demand: Demand) -> bool:
-    """Whether the domain was given less than what may not be waited for."""
-    return domain.balloon is not None and domain.balloon.target_kib + PAGE_KIB <= demand.pressing_kib
-
-
-def is_noteworthy(domain: Domain, demand: Demand | None, *, is_awaited: bool) -> bool:
-    """Whether a new plan is due at once: it could do more for somebody who cannot wait, or take more of what it takes.
-
-    is_awaited: another domain, or the host, waits for what this one has. What nobody waits for is seen to in time.
-    """
+def is_noteworthy(domain: Domain, demand: Demand | None) -> bool:
+    """Whether the demand has moved so far from what the last plan was made for that a new plan could differ."""
     planned = domain.planned
     if demand is None or planned is None:
         return planned is not demand
-    if domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_PRESSING_KIB:
-        return True
-    presses = cannot_wait(domain, demand)
-    if not (presses or is_awaited):
-        return False
-    least_step_kib = NOTEWORTHY_PRESSING_KIB if presses else NOTEWORTHY_KIB
+    is_short = domain.balloon is not None and domain.balloon.target_kib < demand.need_kib
+    least_step_kib = NOTEWORTHY_SHORT_KIB if is_short else NOTEWORTHY_KIB
     step_kib = max(least_step_kib, planned.need_kib // NOTEWORTHY_RATIO)
     return (
         abs(demand.working_set_kib - planned.working_set_kib) >= step_kib
         or abs(demand.need_kib - planned.need_kib) >= step_kib
+        or (domain.awaits_report and planned.least_kib - demand.least_kib >= NOTEWORTHY_SHORT_KIB)
     )

@@ -6,13 +6,14 @@ it has come of the last full look. That is invariant I, put to use.
 
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S
 from dom0_arbiter.engine.domain import GRANT_S, Domain
-from dom0_arbiter.engine.needs import cannot_wait, demand_of, is_ageing
+from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.policy import EVEN_S, EVEN_SOON_S
 
-# A full look costs a settled host little, so seldom; and bounds what a mistake here could cost. For so long demands may
-# drift while everybody can wait: what they add up to is at most memory that lies in the wrong place.
-QUIET_AT_MOST_S = 20.0
+QUIET_AT_MOST_S = 10.0  # a full look costs a settled host little, so seldom; and bounds what a mistake here could cost
+# Changes of demand that are not noteworthy, of a domain that has what it needs, while all others have it too: what they
+# add up to is at most memory that lies in the wrong place.
+DRIFTS_S = 3.0
 EARLY_S = 0.01  # well above what rounding could do to a sum of times
 AGEING_STEP_S = 0.5
 NEVER_S, ALWAYS_S = float("-inf"), float("inf")
@@ -32,9 +33,11 @@ def quiet_after_report_s(turn: Turn, before: Domain, after: Domain) -> float:
     now_s, balloon, demand = turn.now_s, after.balloon, after.demand
     if balloon is None or demand is None or _needs_a_look(before, after, now_s):
         return NEVER_S
-    if demand != after.planned and (turn.state.cannot_wait or cannot_wait(after, demand)):
-        return NEVER_S
-    return min(turn.quiet_until_s, next_due_s(after, now_s))
+    until_s = min(turn.quiet_until_s, next_due_s(after, now_s))
+    if demand == after.planned:
+        return until_s
+    is_short = turn.state.is_short or balloon.target_kib < demand.need_kib
+    return NEVER_S if is_short else min(until_s, now_s + DRIFTS_S)
 
 
 def _needs_a_look(before: Domain, after: Domain, now_s: float) -> bool:

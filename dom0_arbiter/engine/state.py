@@ -36,7 +36,7 @@ class State:
     is_moving: bool = False  # some balloon was on its way when the host was last looked at
     is_pressed: bool = False  # somebody presses, or the host of what it promised: what is being given is waited for
     is_evening: bool = False  # surplus was on its way to where it belongs
-    cannot_wait: bool = False  # somebody had less than what may not be waited for, when the last plan was made
+    is_short: bool = False  # somebody had less than it needs when the last plan was made
     pool_kib: int = 0
     floors_missing_kib: int = 0
     reservations: Mapping[str, "Reservation"] = field(default_factory=dict)

@@ -96,17 +96,15 @@ def _plan(turn: Turn) -> None:
         floors_missing_kib=planned.floors_missing_kib,
         is_pressed=planned.is_pressed,
         is_evening=planned.is_evening,
-        cannot_wait=any(p.cannot_wait for p in parties),
+        is_short=any(p.is_short for p in parties),
     )
 
 
 def _remember(turn: Turn, planned: Moves, parties: Mapping[int, Party]) -> None:
-    takes = planned.is_pressed or any(move.to_kib < move.from_kib for move in planned.moves)
     for each in turn.domains.each():
         share_kib = planned.shares_kib.get(each.domid)
         domain = _time_reaction(turn, each, parties.get(each.domid), share_kib)
-        demand = domain.demand
-        awaits_report = takes and share_kib is not None and demand is not None and demand.least_kib > share_kib
+        awaits_report = share_kib is not None and domain.demand is not None and domain.demand.least_kib > share_kib
         if domain.planned is not domain.demand or domain.awaits_report != awaits_report:
             turn.change(domain, planned=domain.demand, awaits_report=awaits_report)
 
