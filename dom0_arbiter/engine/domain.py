@@ -78,7 +78,7 @@ class Domain:
     decision: Decision | None = None
     grant_kib: int = 0
     granted_s: float = float("-inf")
-    strained_since_s: float | None = None
+    waits_since_s: float | None = None
     starts_until_s: float | None = None
     reaction_s: float = REACTION_S
 

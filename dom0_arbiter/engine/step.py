@@ -110,19 +110,19 @@ def _remember(turn: Turn, planned: Moves, parties: Mapping[int, Party]) -> None:
 
 
 def _time_reaction(turn: Turn, domain: Domain, party: Party | None, share_kib: int | None) -> Domain:
-    """Learn how long this domain waits, once strained, for what it needs: decision, donors, and both balloons.
+    """Learn how long this domain waits, once it cannot, for what it needs: decision, donors, and both balloons.
 
     Waiting for what the host does not have is no reaction.
     """
-    since_s, now_s = domain.strained_since_s, turn.now_s
+    since_s, now_s = domain.waits_since_s, turn.now_s
     if party is None or share_kib is None or share_kib + PAGE_KIB <= party.need_kib:
-        return domain if since_s is None else turn.change(domain, strained_since_s=None)
+        return domain if since_s is None else turn.change(domain, waits_since_s=None)
     if party.actual_kib + PAGE_KIB <= party.need_kib:
-        begins = since_s is None and party.cannot_wait
-        return turn.change(domain, strained_since_s=now_s) if begins else domain
+        begins = since_s is None and party.actual_kib + PAGE_KIB <= party.pressing_kib
+        return turn.change(domain, waits_since_s=now_s) if begins else domain
     if since_s is None:
         return domain
     seen_s = min(max(now_s - since_s, REACTION_LEAST_S), REACTION_MOST_S)
     reaction_s = domain.reaction_s + (seen_s - domain.reaction_s) * REACTION_WEIGHT
     turn.stale = turn.stale or is_ageing(domain)  # its demand is reckoned anew with each plan, and now with this
-    return turn.change(domain, strained_since_s=None, reaction_s=reaction_s)
+    return turn.change(domain, waits_since_s=None, reaction_s=reaction_s)
