@@ -5,6 +5,8 @@ A message is an immutable tuple in wire order, so encoding it is packing it. It 
 more than all of the agent's own code.
 """
 
+from _operator import itemgetter  # resident in every interpreter; operator is not
+
 from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 TYPE_CHECKING = False
@@ -35,9 +37,6 @@ class Field:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-
-    def __get__(self, message: "tuple[object, ...] | None", owner: type) -> object:
-        return self if message is None else message[self.index]
 
     @property
     def required(self) -> bool:
@@ -84,6 +83,7 @@ class Message(tuple):  # type: ignore[type-arg]
         cls.FIELDS = tuple(field for field in vars(cls).values() if isinstance(field, Field))
         for index, field in enumerate(cls.FIELDS):
             field.index = index
+            setattr(cls, field.name, property(itemgetter(index)))
 
     def __new__(cls, **values: object) -> "Self":
         """Check every field and what holds between them."""
