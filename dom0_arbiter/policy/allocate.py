@@ -1,6 +1,7 @@
 """Who should have how much, if memory could move at once: tier by tier, fair within each."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from dom0_arbiter.policy.settings import DOM0, Surplus
@@ -53,6 +54,10 @@ class Party(NamedTuple):
         return self.is_short and not (has_half and self.target_kib + PAGE_KIB > self.secured_kib)
 
 
+# Columns are read and compared in C: a plan for hundreds of domains is made of little else.
+_LEVELS = attrgetter("weight", "working_set_kib", "secured_kib", "need_kib", "surge_kib", "comfort_kib", "ceiling_kib")
+
+
 def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: Surplus) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
@@ -61,26 +66,24 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: 
     for needs. Within floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody
     gains by being large; in between only what is added to the working set, so that headroom is shared as headroom.
     """
-    weights = [p.weight for p in parties]
+    levels = list(zip(*map(_LEVELS, parties), strict=True)) or [()] * 7
+    weights, working_sets, secured, needs, surges, comforts, ceilings = levels
     nothing = [0] * len(parties)
 
     def raised(lows: Sequence[int], highs: Iterable[int], up_to_kib: int, origins: Sequence[int]) -> list[int]:
         return pour(weights, lows, list(map(max, lows, highs)), up_to_kib, origins_kib=origins)
 
-    floors = counted_floors(parties, budget_kib)
-    working_sets = (p.working_set_kib for p in parties)
-    shares = raised(nothing, floors, budget_kib, nothing)
-    shares = raised(shares, working_sets, budget_kib, nothing)
-    headroom_from = shares
-    shares = raised(shares, (p.secured_kib for p in parties), budget_kib, headroom_from)
-    shares = raised(shares, (p.need_kib for p in parties), budget_kib, headroom_from)
+    shares = raised(nothing, counted_floors(parties, budget_kib), budget_kib, nothing)
+    shares = headroom_from = raised(shares, working_sets, budget_kib, nothing)
+    shares = raised(shares, secured, budget_kib, headroom_from)
+    shares = raised(shares, needs, budget_kib, headroom_from)
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
-    shares = raised(shares, (p.surge_kib for p in parties), beyond_kib, headroom_from)
-    shares = raised(shares, (p.comfort_kib for p in parties), beyond_kib, headroom_from)
+    shares = raised(shares, surges, beyond_kib, headroom_from)
+    shares = raised(shares, comforts, beyond_kib, headroom_from)
     rest_kib = beyond_kib - sum(shares)
     for owners, percent in (({DOM0}, surplus.dom0), ({p.domid for p in parties} - {DOM0}, surplus.spread)):
         if percent:
-            highs = (p.ceiling_kib if p.domid in owners else 0 for p in parties)
+            highs = (ceiling if p.domid in owners else 0 for p, ceiling in zip(parties, ceilings, strict=True))
             shares = raised(shares, highs, sum(shares) + rest_kib * percent // 100, nothing)
     return [share - share % PAGE_KIB for share in shares]
 
