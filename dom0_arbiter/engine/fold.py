@@ -45,7 +45,7 @@ def fold(turn: Turn, event: Event) -> None:
             _introduced(turn, event)
         case DomainReleased():
             if event.domid in turn.domains:
-                turn.domains.remove(event.domid)
+                turn.remove(event.domid)
                 turn.stale = True
         case ReservationRequested() | ReservationReleased():
             _reservation(turn, event)
@@ -115,7 +115,7 @@ def _introduced(turn: Turn, event: DomainIntroduced) -> None:
             turn.change(known, name=event.name, static_max_kib=event.static_max_kib, settings=settings)
             turn.stale = True
         return
-    turn.domains.put(
+    turn.put(
         Domain(
             domid=event.domid,
             uuid=event.uuid,

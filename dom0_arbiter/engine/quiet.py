@@ -10,10 +10,9 @@ from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.policy import EVEN_S, EVEN_SOON_S
 
-QUIET_AT_MOST_S = 10.0  # a full look costs a settled host little, so seldom; and bounds what a mistake here could cost
-# Changes of demand that are not noteworthy, of a domain that has what it needs, while all others have it too: what they
-# add up to is at most memory that lies in the wrong place.
-DRIFTS_S = 3.0
+# A full look costs a settled host little, so seldom; and bounds what a mistake here could cost, and what changes of
+# demand may add up to that are not noteworthy, while all have what they need.
+QUIET_AT_MOST_S = 10.0
 EARLY_S = 0.01  # well above what rounding could do to a sum of times
 AGEING_STEP_S = 0.5
 NEVER_S, ALWAYS_S = float("-inf"), float("inf")
@@ -37,7 +36,7 @@ def quiet_after_report_s(turn: Turn, before: Domain, after: Domain) -> float:
     if demand == after.planned:
         return until_s
     is_short = turn.state.is_short or balloon.target_kib < demand.need_kib
-    return NEVER_S if is_short else min(until_s, now_s + DRIFTS_S)
+    return NEVER_S if is_short else until_s
 
 
 def _needs_a_look(before: Domain, after: Domain, now_s: float) -> bool:

@@ -28,6 +28,7 @@ class Turn:
     sees_the_same: bool = False
     stale: bool = False
     quiet_until_s: float = float("-inf")
+    _own_promises_kib: int | None = None  # while none of the domains changes
 
     def __post_init__(self) -> None:
         known = self.state.domains
@@ -43,8 +44,18 @@ class Turn:
     def change(self, domain: Domain, **changes: Any) -> Domain:
         """Replace fields of a domain."""
         changed = replace(domain, **changes)
-        self.domains.put(changed)
+        self.put(changed)
         return changed
+
+    def put(self, domain: Domain) -> None:
+        """Take one in, new or changed."""
+        self.domains.put(domain)
+        self._own_promises_kib = None
+
+    def remove(self, domid: int) -> None:
+        """Forget one; KeyError if there is none."""
+        self.domains.remove(domid)
+        self._own_promises_kib = None
 
     def retarget(self, domain: Domain, balloon: Balloon, to_kib: int, reason: str) -> Domain:
         """Ask a domain for a size (Xen's view), with the margin above it: maxmem first to grow, last to shrink.
@@ -115,8 +126,10 @@ class Turn:
 
     def promised_kib(self) -> int:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
-        own_kib = sum(d.balloon.promised_kib for d in self.domains.each() if d.balloon is not None)
-        return self.state.foreign_promises_kib + own_kib
+        if self._own_promises_kib is None:
+            balloons = [b for d in self.domains.each() if (b := d.balloon) is not None]
+            self._own_promises_kib = sum([b.maxmem_kib - b.actual_kib for b in balloons if b.maxmem_kib > b.actual_kib])
+        return self.state.foreign_promises_kib + self._own_promises_kib
 
 
 def _no_grant(domain: Domain) -> SendGrant:

@@ -20,6 +20,7 @@ IDLE_S = 3.0  # J, of memory that nobody has
 JUDGE_S = 1.0  # between two judgements of I and J,
 UNCHANGED_S = 4.0  # and so much more where the arbiter saw nothing new
 GLANCE_S = 0.1  # between two of what must not last for a second
+CLOSELY_DOMAINS = 40  # a judgement costs as much as a plan: of more domains both are rarer, in proportion
 LOOK_S = 1.1  # between two looks of an arbiter at a quiet host, and a little
 
 
@@ -59,11 +60,11 @@ class Inspector:
         if scene.host.refusals:
             self._check_refusals(scene)
         if scene.now_s >= self._glance_at_s:
-            self._glance_at_s = scene.now_s + GLANCE_S
+            self._glance_at_s = scene.now_s + GLANCE_S * _rarer(scene)
             self._check_backing(scene)
             self._check_cover(scene)
         if scene.now_s >= self._judge_at_s and (planned or scene.now_s - self._judge_at_s > UNCHANGED_S):
-            self._judge_at_s = scene.now_s + JUDGE_S
+            self._judge_at_s = scene.now_s + JUDGE_S * _rarer(scene)
             self.violations.extend(check_names(scene))
             if planned:
                 self.violations.extend(check_rest(scene))
@@ -123,3 +124,7 @@ class Inspector:
 
     def _broken(self, scene: Scene, invariant: str, domid: int | None, detail: str) -> None:
         self.violations.append(scene.violation(invariant, domid, detail))
+
+
+def _rarer(scene: Scene) -> float:
+    return max(1.0, len(scene.guests) / CLOSELY_DOMAINS)

@@ -18,7 +18,7 @@ from dom0_arbiter.engine import (
 )
 from dom0_arbiter.engine.domains import Domains
 from dom0_arbiter.engine.needs import demand_of
-from dom0_arbiter.engine.quiet import DRIFTS_S
+from dom0_arbiter.engine.quiet import QUIET_AT_MOST_S
 from dom0_arbiter.policy import MARGIN_KIB, DomainSettings, Settings, observe_report
 from dom0_arbiter.simulator import arbiter as simulated
 from protocol import FINAL, Report, Welcome
@@ -204,7 +204,7 @@ def test_a_waver_leaves_the_quiet_for_a_while_and_is_taken_in_then() -> None:
     state, _, _ = watch.step(state, [ReportReceived(domid=1, report=report(9_000, used=201))], NOW_S + 0.5)
     state, _, _ = watch.step(state, [replace(sample)], NOW_S + 1)
     assert watch.quiet_total == 1
-    state, _, _ = watch.step(state, [replace(sample)], NOW_S + 0.5 + DRIFTS_S)
+    state, _, _ = watch.step(state, [replace(sample)], NOW_S + 0.5 + QUIET_AT_MOST_S)
     assert watch.quiet_total == 1
     assert state.domains[1].planned == state.domains[1].demand
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dom0_arbiter.engine import Decision, Event, HostSampled, Plan, State, step
-from dom0_arbiter.engine.quiet import DRIFTS_S
+from dom0_arbiter.engine.quiet import QUIET_AT_MOST_S
 
 NEVER_S = float("-inf")
 
@@ -32,7 +32,7 @@ class Watch:
         if is_quiet:
             thought, thought_plan, thought_decisions = step(replace(state, quiet_until_s=NEVER_S), events, now_s)
             if drifts:
-                assert now_s < self.drifts_from_s + DRIFTS_S, "what drifted is taken in by then"
+                assert now_s < self.drifts_from_s + QUIET_AT_MOST_S, "what drifted is taken in by then"
                 assert not (thought.is_pressed or thought.is_short), "and until then, nobody lacks anything"
             else:
                 assert (plan, decisions) == (thought_plan, thought_decisions)
