@@ -79,6 +79,8 @@ class Agent:
             reason = self._cadence.observe(sample) if sample else ""
             if sample and (reason or self._cadence.counters_due(at_ms)):
                 reason = self._read_counters(at_ms) or reason
+            if sample and self._cadence.is_urgent(sample) and self._link.is_granted(at_ms):
+                reason = self._grow(sample) or reason
             if sample and self._link.hello_due:
                 reason = reason or "hello"
         if reason or self._link.errand_due(at_ms):
@@ -121,6 +123,20 @@ class Agent:
             self._notices.over("counters")
         self._counters_ms = at_ms
         return self._cadence.observe_counters(self._counters, at_ms)
+
+    def _grow(self, sample: Sample) -> str:
+        """Take of what is granted as much as is lacking, at once; return that as news."""
+        try:
+            target_kib = self._link.grown_target_kib(sample, self._source.read_balloon_kib())
+            if not target_kib:
+                return ""
+            self._source.write_balloon_kib(target_kib)
+        except SourceError as error:
+            self._notices.trouble("balloon", str(error))
+            return ""
+        self._notices.over("balloon")
+        self._counters.balloon_target_kib = target_kib
+        return "grown"
 
     def _report(self, sample: Sample, *, final: bool = False) -> "Report":
         report = build_report(

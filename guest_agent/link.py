@@ -7,6 +7,7 @@ from protocol import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from guest_agent.sample import Sample
     from protocol import Welcome
 
 
@@ -37,6 +38,14 @@ class Link:
     def errand_due(self, now_ms: int) -> bool:
         """Whether to call `exchange` even without a report."""
         return False
+
+    def is_granted(self, now_ms: int) -> bool:
+        """Whether the guest may grow by itself now."""
+        return False
+
+    def grown_target_kib(self, sample: "Sample", target_kib: int) -> int:
+        """What to raise the balloon's target to by the guest's own right; 0: it has none, or no need."""
+        return 0
 
     def start_over(self) -> None:
         """Take note that the guest may be somewhere else now."""

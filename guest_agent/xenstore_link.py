@@ -4,10 +4,22 @@ from guest_agent.link import Link
 from guest_agent.notices import Notices
 from guest_agent.session import Session
 from guest_agent.xenstore import Refused, Xenstore, XenstoreError
-from protocol import HELLO_KEY, REPORT_KEY, WELCOME_KEY, Hello, Report, encode_hello, encode_report
+from protocol import (
+    GRANT_KEY,
+    HELLO_KEY,
+    REPORT_KEY,
+    TAKES_GRANTS,
+    WELCOME_KEY,
+    Hello,
+    Report,
+    encode_hello,
+    encode_report,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from guest_agent.grants import Grants
+    from guest_agent.sample import Sample
     from protocol import Welcome
 
 BACKOFF_LEAST_MS, BACKOFF_MOST_MS = 100, 2000
@@ -19,13 +31,18 @@ REFUSED_BACKOFF_MS = 60_000
 class XenstoreLink(Link):
     """A session over xenstore that survives xenstore: what failed is tried again, later and later."""
 
-    __slots__ = ("_backoff_ms", "_hello", "_not_before_ms", "_notices", "_session", "_store")
+    __slots__ = ("_backoff_ms", "_grants", "_hello", "_not_before_ms", "_notices", "_session", "_store")
 
     def __init__(self, store: Xenstore, hello: Hello, notices: Notices) -> None:
         self._store = store
         self._hello = encode_hello(hello)
         self._notices = notices
         self._session = Session()
+        self._grants: Grants | None = None
+        if hello.capabilities & TAKES_GRANTS:
+            from guest_agent import grants  # noqa: PLC0415 - for guests that can grow by themselves
+
+            self._grants = grants.Grants()
         self._backoff_ms = BACKOFF_LEAST_MS
         self._not_before_ms = 0
 
@@ -53,8 +70,26 @@ class XenstoreLink(Link):
         return self._session.hello_due or self._session.look_due(now_ms, reporting=False)
 
     def start_over(self) -> None:
-        """Hello again, and a look at who answers."""
+        """Hello again, and a look at who answers; what another host granted, or this one before, is void."""
         self._session.start_over()
+        if self._grants:
+            self._grants.void()
+
+    def is_granted(self, now_ms: int) -> bool:
+        """See Link."""
+        return self._grants is not None and self._grants.is_granted(now_ms)
+
+    def grown_target_kib(self, sample: "Sample", target_kib: int) -> int:
+        """See Link."""
+        if not self._grants:
+            return 0
+        return self._grants.target_kib(
+            now_ms=sample.uptime_ms,
+            target_kib=target_kib,
+            total_kib=sample.total_kib,
+            available_kib=sample.available_kib,
+            urgent_kib=self.settings.urgent_kib,
+        )
 
     def exchange(self, report: Report | None, reason: str, now_ms: int) -> bool:
         """Say what is due, report included, and look for the welcome; return False if xenstore failed."""
@@ -66,7 +101,7 @@ class XenstoreLink(Link):
             return False
         except XenstoreError as error:
             self._notices.trouble("xenstore", str(error))
-            self._session.start_over()
+            self._session.start_over()  # what was granted stays granted: dom0 may be slow, or gone for a moment
             self._not_before_ms = now_ms + self._backoff_ms
             self._backoff_ms = min(self._backoff_ms * 2, BACKOFF_MOST_MS)
             return False
@@ -89,9 +124,13 @@ class XenstoreLink(Link):
             session.said_hello(now_ms)
         if report is not None:
             store.write(REPORT_KEY, encode_report(report))
+            if self._grants:
+                self._grants.reported(report.uptime_ms, report.balloon_target_kib)
         if session.look_due(now_ms, reporting=report is not None):
             domid, untrusted_welcome = store.read("domid"), store.read(WELCOME_KEY)
             trouble = session.on_look(now_ms, domid=domid, untrusted_welcome=untrusted_welcome)
+            if self._grants and not session.hello_due:
+                trouble = self._grants.on_look(store.read(GRANT_KEY)) or trouble
             if trouble:
                 self._notices.trouble("arbiter", trouble)
             elif untrusted_welcome is not None:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
         def read_counters(self) -> Counters:
             """Return the counters now, or raise SourceError; what is not measured is 0. Follows a sample."""
 
+        def read_balloon_kib(self) -> int:
+            """Return what the balloon driver aims at, or raise SourceError; only with HAS_BALLOON."""
+
+        def write_balloon_kib(self, kib: int) -> None:
+            """Have it aim at that, or raise SourceError; only with TAKES_GRANTS."""
+
 
 class SourceError(Exception):
     """A measurement that could not be had this time."""

@@ -16,7 +16,7 @@ from guest_agent.sample import (
     parse_zswap,
 )
 from guest_agent.sources import SourceError
-from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT
+from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT, TAKES_GRANTS
 
 BALLOON = "/sys/devices/system/xen_memory/xen_memory0/target_kb"
 """What the balloon driver aims at (drivers/xen/xen-balloon.c, Linux)."""
@@ -115,6 +115,7 @@ class ProcfsSource:
             (HAS_VMSTAT if self._vmstat else 0)
             | (HAS_PSI if self._pressure else 0)
             | (HAS_BALLOON if self._balloon else 0)
+            | (TAKES_GRANTS if self._balloon and os.access(BALLOON, os.W_OK) else 0)
         )
         system = os.uname()
         self.os_name, self.os_version = system.sysname, system.release
@@ -133,6 +134,17 @@ class ProcfsSource:
         self._swapping_meminfo = text if sample.swap_total_kib else b""
         return sample
 
+    def read_balloon_kib(self) -> int:
+        """Return what the balloon driver aims at; raise SourceError."""
+        try:
+            return parse_number(self._balloon.read()) if self._balloon else 0
+        except Torn as error:
+            raise SourceError(str(error)) from error
+
+    def write_balloon_kib(self, kib: int) -> None:
+        """Have the balloon driver aim at that; raise SourceError."""
+        _write(BALLOON, b"%d" % kib)
+
     def read_counters(self) -> Counters:
         """Return what the other files say now, and of zswap what the last sample's did; raise SourceError."""
         counters = Counters()
@@ -144,7 +156,7 @@ class ProcfsSource:
             if self._min_free:
                 counters.min_free_kib = parse_number(self._min_free.read())
             if self._balloon:
-                counters.balloon_target_kib = parse_number(self._balloon.read())
+                counters.balloon_target_kib = self.read_balloon_kib()
             if self._swapping_meminfo:
                 parse_zswap(self._swapping_meminfo, counters)
                 if self._zram:
@@ -152,6 +164,17 @@ class ProcfsSource:
         except Torn as error:
             raise SourceError(str(error)) from error
         return counters
+
+
+def _write(path: str, text: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            os.write(fd, text)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
 
 
 def _kept_if_readable(path: str) -> _KeptFile | None:

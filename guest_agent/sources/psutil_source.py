@@ -49,3 +49,11 @@ class PsutilSource:
     def read_counters(self) -> Counters:
         """Return zeros: nothing of this is measured."""
         return Counters()
+
+    def read_balloon_kib(self) -> int:
+        """Raise SourceError: no system but Linux shows its balloon."""
+        raise SourceError("the balloon's target is not shown here")
+
+    def write_balloon_kib(self, kib: int) -> None:
+        """Raise SourceError."""
+        raise SourceError(f"the balloon's target cannot be set here, to {kib} KiB")

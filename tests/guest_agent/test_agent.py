@@ -18,6 +18,8 @@ class Source:
         self.available_kib = 100_000
         self.fails = False
         self.counters_read = 0
+        self.balloon_kib = 262_144
+        self.balloon_fails = False
 
     def read_sample(self, uptime_ms: int) -> Sample:
         if self.fails:
@@ -28,6 +30,14 @@ class Source:
         self.counters_read += 1
         return Counters(min_free_kib=7)
 
+    def read_balloon_kib(self) -> int:
+        return self.balloon_kib
+
+    def write_balloon_kib(self, kib: int) -> None:
+        if self.balloon_fails:
+            raise SourceError("read-only")
+        self.balloon_kib = kib
+
 
 class Recorder(Link):
     def __init__(self) -> None:
@@ -36,6 +46,13 @@ class Recorder(Link):
         self.resting_ms = 0
         self.moved = 0
         self.is_new = False
+        self.grown_kib = 0
+
+    def is_granted(self, now_ms: int) -> bool:
+        return self.grown_kib > 0
+
+    def grown_target_kib(self, sample: Sample, target_kib: int) -> int:
+        return self.grown_kib if target_kib < self.grown_kib else 0
 
     @property
     def hello_due(self) -> bool:
@@ -114,3 +131,24 @@ def test_memory_that_cannot_be_read_is_no_report(capfd: pytest.CaptureFixture[st
         assert agent.step(now_ms) > 0
     assert link.said == []
     assert capfd.readouterr().err == "aerostat-agent: gone\n"
+
+
+def test_an_urgent_guest_grows_before_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    source, link, agent = make()
+    link.grown_kib = 300_000
+    agent.step(0)
+    assert source.balloon_kib == 262_144, "it has headroom"
+    source.available_kib = 10_000
+    source.balloon_fails = True
+    agent.step(10)
+    assert source.balloon_kib == 262_144
+    assert "read-only" in capfd.readouterr().err
+    source.balloon_fails = False
+    source.available_kib = 9_000
+    agent.step(300)
+    assert source.balloon_kib == 300_000
+    (*_, last) = [report for report in link.said if report]
+    assert (last.balloon_target_kib, last.available_kib) == (300_000, 9_000)
+    said = len(link.said)
+    agent.step(310)
+    assert len(link.said) == said, "told once"

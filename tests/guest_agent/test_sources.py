@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guest_agent import build_hello, build_report
-from guest_agent.sources import SourceError, open_source
-from protocol import HAS_PSI, HAS_VMSTAT
+from guest_agent.sources import SourceError, open_source, procfs
+from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT, TAKES_GRANTS
 from tests.guest_agent.kernels import MEMINFO_6_1, MM_STAT, MM_STAT_4_1, SWAPS, ZSWAP, PlayedProcfs
 
 if TYPE_CHECKING:
@@ -43,6 +43,23 @@ def test_all_that_a_procfs_has(played: PlayedProcfs) -> None:
     counters = source.read_counters()
     assert (counters.min_free_kib, counters.oom_kill_total, counters.psi_full_us_total) == (3400, 2, 204_511)
     assert source.boot_id == "4c1ee2a5-8d8a-4a3f-8a7e-07c3b8f1a0aa"
+
+
+def test_a_balloon_that_may_be_written_takes_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    balloon = tmp_path / "target_kb"
+    balloon.write_text("262144\n")
+    monkeypatch.setattr(procfs, "BALLOON", str(balloon))
+    source = open_source("procfs", "/proc")
+    assert source.capabilities & HAS_BALLOON and source.capabilities & TAKES_GRANTS
+    source.write_balloon_kib(300_000)
+    assert balloon.read_text().strip() == "300000"
+    assert source.read_balloon_kib() == source.read_counters().balloon_target_kib == 300_000
+    balloon.unlink()
+    with pytest.raises(SourceError, match="target_kb: No such file"):
+        source.write_balloon_kib(1)
+    balloon.write_text("1")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert not open_source("procfs", "/proc").capabilities & TAKES_GRANTS, "a container's /sys is read-only"
 
 
 def kinds_of_swap(source: "Source") -> tuple[int, int]:
