@@ -3,7 +3,8 @@
 from dom0_arbiter.simulator.directory import Directory
 from dom0_arbiter.simulator.guests.kernel import Kernel
 from guest_agent import DEFAULTS, Cadence, Counters, Sample, Session, build_hello, build_report
-from protocol import HAS_PSI, HAS_VMSTAT, TAKES_GRANTS, Hello, Report, decode_grant, encode_hello, encode_report
+from guest_agent.grants import Grants
+from protocol import HAS_PSI, HAS_VMSTAT, TAKES_GRANTS, Hello, Report, encode_hello, encode_report
 
 FOREVER_MS = 2**62
 
@@ -14,10 +15,10 @@ class Agent:
     __slots__ = (
         "_cadence",
         "_due_s",
+        "_grants",
         "_hello",
         "_sequence",
         "_session",
-        "_takes_grants",
         "lie_factor",
         "report",
         "reported_s",
@@ -27,7 +28,7 @@ class Agent:
         self._cadence = Cadence(DEFAULTS)
         self._session = Session()
         self._hello = boot_hello(boot_id, TAKES_GRANTS if takes_grants else 0)
-        self._takes_grants = takes_grants
+        self._grants = Grants() if takes_grants else None
         self.lie_factor = lie_factor
         self._sequence = 0
         self._due_s = starts_s
@@ -59,16 +60,17 @@ class Agent:
             return self._due_s
         return max(self._due_s, self.reported_s + session.settings.heartbeat_ms / 1000)
 
-    def takes_kib(self, domid: int, directory: Directory, kernel: Kernel, now_s: float) -> int:
-        """How far beyond the balloon target of its last report it may grow the guest now, being urgent: 0 if not."""
-        untrusted_grant = directory.entries[domid].grant
-        if not self._takes_grants or untrusted_grant is None or self.report is None:
+    def grown_target_kib(self, kernel: Kernel, aim_kib: int, now_s: float) -> int:
+        """What it raises the balloon's target to by its own right now; 0: it leaves that alone."""
+        if self._grants is None:
             return 0
-        if kernel.available_kib >= self._session.settings.urgent_kib:
-            return 0
-        grant = decode_grant(untrusted_grant)
-        is_valid = int(now_s * 1000) < grant.echo_uptime_ms + grant.duration_ms
-        return grant.extra_kib if is_valid else 0
+        return self._grants.target_kib(
+            now_ms=int(now_s * 1000),
+            target_kib=aim_kib,
+            total_kib=kernel.total_kib,
+            available_kib=kernel.available_kib,
+            urgent_kib=self._session.settings.urgent_kib,
+        )
 
     def _exchange(
         self, domid: int, directory: Directory, sample: Sample, counters: Counters | None, now_ms: int
@@ -84,11 +86,15 @@ class Agent:
                 report = exaggerate(report, self.lie_factor)
             directory.write_report(domid, encode_report(report))
             self.report, self.reported_s = report, now_ms / 1000
+            if self._grants is not None:
+                self._grants.reported(report.uptime_ms, report.balloon_target_kib)
             cadence.reported(sample, counters, now_ms=now_ms, took_ms=0)
         if session.look_due(now_ms, reporting=counters is not None):
             welcome = directory.entries[domid].welcome
             session.on_look(now_ms, domid=str(domid).encode(), untrusted_welcome=welcome)
             cadence.settings = session.settings
+            if self._grants is not None:
+                self._grants.on_look(directory.entries[domid].grant)
 
 
 def boot_hello(boot_id: str, more: int = 0) -> Hello:

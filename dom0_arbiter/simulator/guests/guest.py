@@ -208,7 +208,8 @@ class Guest:
                 aim_kib = max(0, self.driver.aim_kib - self.spec.target_offset_kib)
                 self.agent.look(self.domid, directory, kernel, aim_kib, now_s)
                 self.said_s = self.agent.reported_s
-                self._take_grant(self.agent.takes_kib(self.domid, directory, kernel, now_s), now_s)
+                if grown_kib := self.agent.grown_target_kib(kernel, aim_kib, now_s):
+                    self.aim(self._aim_kib(grown_kib), now_s)
         self.wake_s = self._next_s(moves_s, now_s)
 
     def _next_s(self, moves_s: float, now_s: float) -> float:
@@ -258,12 +259,6 @@ class Guest:
         if aim_kib > max(self.driver.aim_kib, allotment.actual_kib):
             self.driver.aim_kib = aim_kib
             self._stirring = True
-
-    def _take_grant(self, extra_kib: int, now_s: float) -> None:
-        """Its agent raises the balloon's target by what was granted."""
-        aim_kib = min(self._aim_kib(self._heard_target_kib + extra_kib), self.spec.static_max_kib)
-        if extra_kib and aim_kib > self.driver.aim_kib:
-            self.aim(aim_kib, now_s)
 
     def _note_growth(self, host: Host, now_s: float) -> None:
         actual_kib = host.domains[self.domid].actual_kib
