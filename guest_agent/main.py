@@ -14,7 +14,6 @@ from protocol import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guest_agent.sources import Source
-    from guest_agent.xenstore import Xenstore
 
 DONE, BAD_USAGE, UNREACHABLE = 0, 2, 3
 
@@ -52,24 +51,6 @@ def _show(source: "Source", waiter: Waiter, options: Options) -> int:
     return DONE
 
 
-def _show_footprint(agent: Agent, waiter: Waiter, store: "Xenstore", options: Options) -> int:
-    from guest_agent.footprint import measure_footprint  # noqa: PLC0415 - for who asks
-
-    try:
-        figures = measure_footprint(agent, waiter, store)
-    except SourceError as error:
-        write_error(str(error))
-        return BAD_USAGE
-    if options.json:
-        import json  # noqa: PLC0415
-
-        head = {"format": 1, "kind": "footprint", "version": __version__, "passed": None}
-        sys.stdout.write(json.dumps({**head, **figures}) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:15} {value:>9}\n" for name, value in figures.items())
-    return DONE
-
-
 def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     try:  # here, because --stdout does not need pyxs
         from guest_agent.xenstore import Xenstore  # noqa: PLC0415
@@ -84,13 +65,21 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
         capabilities=source.capabilities,
     )
     notices = Notices()
-    store = Xenstore(options.socket, waiter)
-    link = XenstoreLink(store, hello, notices)
+    if options.footprint:
+        from guest_agent.footprint import StandIn, show_footprint  # noqa: PLC0415 - for who asks
+
+        store = StandIn(None, waiter)
+        agent = Agent(source, XenstoreLink(store, hello, notices), notices)
+        try:
+            show_footprint(agent, waiter, store, as_json=options.json)
+        except SourceError as error:
+            write_error(str(error))
+            return BAD_USAGE
+        return DONE
+    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices)
     agent = Agent(source, link, notices)
     if options.once:
         return DONE if agent.say_once() else UNREACHABLE
-    if options.footprint:
-        return _show_footprint(agent, waiter, store, options) if agent.say_once() else UNREACHABLE
     agent.run(waiter)
     waiter.finishing = True
     agent.farewell(link)

@@ -1,7 +1,7 @@
 """The command line. By hand: argparse costs each guest 1.5 MB, for a few flags."""
 
-USAGE = """usage: aerostat-agent [--socket PATH] [--source procfs|psutil] [--procfs DIR]
-                      [--once] [--stdout] [--footprint [--json]]"""
+USAGE = """usage: aerostat-agent [--socket PATH] [--source procfs|psutil] [--procfs DIR] [--once] [--stdout]
+       aerostat-agent --footprint [--json]"""
 HELP = f"""{USAGE}
 
 Tell the host's arbiter how much memory this guest needs, over xenstore.
@@ -11,8 +11,8 @@ Tell the host's arbiter how much memory this guest needs, over xenstore.
   --procfs DIR      where procfs is mounted (default: /proc)
   --once            report once, then exit
   --stdout          print reports as lines of name=value, instead of writing them to xenstore
-  --footprint       live for a minute, then print what that cost: memory beside a bare interpreter's, wakeups, processor
-                    time and writes for an hour; with --json as one line of JSON
+  --footprint       live for a minute, with nobody to talk to, then print what that cost: memory beside a bare
+                    interpreter's, wakeups, processor time and writes for an hour; with --json as one line of JSON
   --version         print the version, then exit
   --help            print this, then exit
 
@@ -64,8 +64,8 @@ class Options:
             raise UsageError(f"--source {self.source}: {' or '.join(SOURCES)} expected")
         if self.stdout and self.socket:
             raise UsageError("--stdout and --socket exclude each other")
-        if self.footprint and (self.once or self.stdout):
-            raise UsageError("--footprint excludes --once and --stdout")
+        if self.footprint and (self.once or self.stdout or self.socket):
+            raise UsageError("--footprint excludes --once, --stdout and --socket")
         if self.json and not self.footprint:
             raise UsageError("--json goes with --footprint")
         if self.source == "psutil" and "--procfs" in found:

@@ -34,6 +34,9 @@ def test_values_stand_apart_or_behind_an_equals_sign() -> None:
         ("here", "unexpected argument 'here'"),
         ("--source magic", "--source magic: procfs or psutil expected"),
         ("--stdout --socket /s", "--stdout and --socket exclude each other"),
+        ("--footprint --once", "--footprint excludes --once, --stdout and --socket"),
+        ("--footprint --socket /s", "--footprint excludes --once, --stdout and --socket"),
+        ("--json", "--json goes with --footprint"),
         ("--source psutil --procfs /p", "--procfs means nothing with --source psutil"),
     ],
 )
