@@ -60,15 +60,13 @@ class Session:
         try:
             welcome = decode_welcome(untrusted_welcome)
         except RemoteProtocolError as error:
-            self._set(DEFAULTS, welcomed=True)
-            return f"the arbiter's welcome is malformed ({error}): going on with the defaults"
+            return f"the arbiter's welcome is malformed ({error}): going on as before"
         if welcome.version == 0:
             self._set(DEFAULTS, welcomed=False, quiet=True)
             self._look_ms = now_ms + LOOK_MOST_MS
             return f"no version in common with the arbiter, staying quiet: {welcome.reason or 'no reason given'}"
         if not VERSION_LOWEST <= welcome.version <= VERSION_HIGHEST:
-            self._set(DEFAULTS, welcomed=True)
-            return f"the arbiter chose version {welcome.version}, which is unknown here: going on with the defaults"
+            return f"the arbiter chose version {welcome.version}, which is unknown here: going on as before"
         self._set(welcome, welcomed=True)
         return ""
 

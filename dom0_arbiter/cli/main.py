@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from dom0_arbiter.cli import bench, demo, replay, simulate, status
+from dom0_arbiter.cli import bench, conformance, demo, replay, simulate, status
 from protocol import __version__
 
 EXIT_BAD_INPUT = 2
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="aerostat", description="Memory for Xen's guests, divided while they run.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (status, demo, simulate, replay, bench):
+    for module in (status, demo, simulate, replay, bench, conformance):
         module.add_command(commands)
     options = parser.parse_args(arguments)
     try:

@@ -79,11 +79,11 @@ def test_no_version_in_common_means_quiet_until_there_is_one() -> None:
     assert session.wait_ms(70_000) == 0
 
 
-def test_a_welcome_that_makes_no_sense_means_the_defaults() -> None:
+def test_a_welcome_that_makes_no_sense_changes_nothing() -> None:
     for value in (b"", b"garbage", encode_welcome(Welcome(version=2, reason=""))):
         session = greeted()
         assert session.on_look(2000, domid=b"5", untrusted_welcome=value)
-        assert session.settings == DEFAULTS
+        assert session.settings == WELCOME
         assert not session.quiet
         assert not session.hello_due
 

@@ -50,6 +50,12 @@ class XenstoreServer:
         self.store.destroy_domain(domid)
         remove_directories(self.store, domid)
 
+    def disconnect(self, domid: int) -> None:
+        """The domain's clients lose their connections, and may connect anew."""
+        for session, connection in tuple(self._connections.items()):
+            if session.domain.domid == domid:
+                connection.close()
+
     def close(self) -> None:
         """Disconnect everybody."""
         for domid in tuple(self._listeners):

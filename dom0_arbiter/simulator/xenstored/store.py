@@ -53,6 +53,8 @@ class Store:
         self.to_deliver: dict[Session, None] = {}
         """Sessions that have something to send, or have been closed; whoever sends it clears this."""
         self.deliver: Callable[[], None] = lambda: None
+        self.overhear: Callable[[Session, int, bytes], None] = lambda _session, _operation, _payload: None
+        """Is told of every request from the wire before it is answered."""
         self._live = Live(self.domains, self.watches, self.to_deliver)
         self._special = {b"@introduceDomain": DOM0_ONLY, b"@releaseDomain": DOM0_ONLY}
         self._toolstack = Session(self.domains[0])
@@ -61,6 +63,7 @@ class Store:
 
     def handle(self, session: Session, operation: int, request_id: int, transaction_id: int, payload: bytes) -> None:
         """Answer one request."""
+        self.overhear(session, operation, payload)
         try:
             reply = self._answer(session, operation, transaction_id, payload)
         except Refusal as refusal:
