@@ -1,0 +1,48 @@
+"""The command: what it prints of verdicts, and what it refuses."""
+
+import json
+
+import pytest
+
+from dom0_arbiter.cli import main
+from dom0_arbiter.conformance import acts, read_rules
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "STARTS_S", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_says_nothing_breaks_a_rule_that_must_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--json", "--", "true", "{socket}"]) == 1
+    output = capsys.readouterr().out
+    found = json.loads(output)
+    assert output.count("\n") == 1
+    assert list(found) == ["format", "kind", "version", "passed", "rules"]
+    assert (found["format"], found["kind"], found["passed"]) == (1, "conformance", False)
+    outcomes = {rule["rule"]: rule["outcome"] for rule in found["rules"]}
+    assert outcomes == {f"A{number}": "not judged" for number in range(1, 18)} | {"A1": "broken"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_people_are_shown_each_rule_with_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "true", "{socket}"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("A1   broken     MUST write Hello when it starts")
+    assert lines[1].strip() == "no valid Hello within 0.2 s"
+    assert lines[-1].startswith("A17  not judged MUST NOT")
+
+
+@pytest.mark.parametrize(
+    ("command", "blamed"), [(["true"], "has no {socket}"), (["no-such-agent", "{socket}"], "no-such-agent: no such")]
+)
+def test_what_cannot_be_judged_is_refused(command: list[str], blamed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--", *command]) == 2
+    assert blamed in capsys.readouterr().err
+
+
+def test_every_rule_for_agents_says_how_binding_it_is() -> None:
+    rules = read_rules()
+    assert [rule.name for rule in rules] == [f"A{number}" for number in range(1, 18)]
+    assert {rule.level for rule in rules} == {"MUST", "SHOULD"}
