@@ -140,7 +140,12 @@ class Agent:
 
     def _report(self, sample: Sample, *, final: bool = False) -> "Report":
         report = build_report(
-            sample, self._counters, sequence=self._sequence, urgent=self._cadence.is_urgent(sample), final=final
+            sample,
+            self._counters,
+            sequence=self._sequence,
+            urgent=self._cadence.is_urgent(sample),
+            final=final,
+            version=self._cadence.settings.version,
         )
         self._sequence += 1
         return report

@@ -1,7 +1,7 @@
 """From measurements to messages. Pure; whatever a kernel says, what comes out keeps the contract's bounds."""
 
 from guest_agent.sample import Counters, Sample
-from protocol import FINAL, URGENT, VERSION_HIGHEST, VERSION_LOWEST, Hello, Report, __version__
+from protocol import FINAL, URGENT, VERSION_HIGHEST, VERSION_LOWEST, VERSION_UNAGREED, Hello, Report, __version__
 
 AGENT_NAME = "aerostat"
 _PARTS = (  # in this order: a whole is cut before its parts are
@@ -27,7 +27,15 @@ def build_hello(*, os_name: str, os_version: str, boot_id: str, capabilities: in
     )
 
 
-def build_report(sample: Sample, counters: Counters, *, sequence: int, urgent: bool, final: bool = False) -> Report:
+def build_report(
+    sample: Sample,
+    counters: Counters,
+    *,
+    sequence: int,
+    urgent: bool,
+    final: bool = False,
+    version: int = VERSION_UNAGREED,
+) -> Report:
     """Return the report of a sample. `sequence` counts reports and may be any size; the wire's wraps.
 
     The parts of one sample are not read by the kernel at one instant, and counters are older still: parts larger than
@@ -38,7 +46,7 @@ def build_report(sample: Sample, counters: Counters, *, sequence: int, urgent: b
     for part, whole in _PARTS:
         values[part] = min(values.get(part, 0), values.get(whole, 0))
     flags = (URGENT if urgent else 0) | (FINAL if final else 0)
-    return Report(version=VERSION_HIGHEST, sequence=sequence % 2**32, flags=flags, **values)
+    return Report(version=version, sequence=sequence % 2**32, flags=flags, **values)
 
 
 def _printable(text: str, bytes_max: int) -> str:

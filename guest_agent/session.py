@@ -1,8 +1,8 @@
 """What the agent knows of the arbiter: hello, welcome, and hello again. Pure; the caller does the talking."""
 
-from protocol import VERSION_HIGHEST, VERSION_LOWEST, RemoteProtocolError, Welcome, decode_welcome
+from protocol import VERSION_HIGHEST, VERSION_LOWEST, VERSION_UNAGREED, RemoteProtocolError, Welcome, decode_welcome
 
-DEFAULTS = Welcome(version=VERSION_HIGHEST, reason="")
+DEFAULTS = Welcome(version=VERSION_UNAGREED, reason="")
 """What holds until the arbiter has spoken: the contract's defaults."""
 LOOK_LEAST_MS = 1000
 """Welcome is read at most this often, and this soon after a hello."""

@@ -5,6 +5,8 @@ from protocol.fields import SAFE_INTEGER, U16, U32, Message, kib, text, whole
 
 VERSION_LOWEST = 1
 VERSION_HIGHEST = 1
+VERSION_UNAGREED = 1
+"""What reports are in while there is no welcome."""
 
 # Report.flags
 URGENT = 1 << 0  # available memory is below the threshold that `welcome` gave

@@ -25,7 +25,7 @@ from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.reservation import Reservation
 from dom0_arbiter.engine.turn import Turn
 from dom0_arbiter.policy import DOM0, MARGIN_KIB, observe_report, urgent_kib
-from protocol import Welcome, choose_version
+from protocol import VERSION_HIGHEST, VERSION_LOWEST, Welcome, choose_version
 
 INCOMING = "--incoming"  # xl's suffix of a domain that migrates here, until it has arrived (xl_migrate.c)
 FREEZE_S = 10.0  # from a request to suspend or shut down; longer while Xen shows the domain as shut down
@@ -253,7 +253,8 @@ def _hello(turn: Turn, domain: Domain, event: HelloReceived) -> None:
     hello = event.hello
     version = choose_version(hello)
     if version is None:
-        text = f"dom0 does not speak versions {hello.version_lowest} to {hello.version_highest}"
+        theirs = f"{hello.version_lowest} to {hello.version_highest}"
+        text = f"the agent speaks versions {theirs}, dom0 {VERSION_LOWEST} to {VERSION_HIGHEST}"
         welcome = Welcome(version=0, reason=text)
     else:
         welcome = Welcome(
