@@ -94,7 +94,9 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
 
     File pages that are read again soon after they were dropped (mm/workingset.c) are working set where programs stall
     for them; else they are cache like any other. Stalls alone say nothing: a donor stalls while its balloon has cache
-    dropped (in the lab it was taken to need what it was giving, and the guest that waited for it was killed).
+    dropped (in the lab it was taken to need what it was giving, and the guest that waited for it was killed). Nor does
+    it count what happened since the last report if the guest had memory free then: it may have read a file anew before
+    its balloon took that (the same was seen once more). If it is short, the next report tells.
     """
     now_s = report.uptime_ms / 1000
     faulted = report.swap_in_total - before.swap_in_total + report.refault_anon_total - before.refault_anon_total
@@ -102,7 +104,7 @@ def _hidden(hidden: Probe, before: Report, report: Report, elapsed_s: float, sta
         faulted += max(0, report.refault_file_total - before.refault_file_total)
     if hidden.kib > report.available_kib:  # it says so itself now
         hidden = Probe(kib=report.available_kib, evident_s=hidden.evident_s, patience_s=hidden.patience_s)
-    reclaims = report.free_kib <= RECLAIMS_BELOW_RATIO * report.min_free_kib
+    reclaims = all(each.free_kib <= RECLAIMS_BELOW_RATIO * each.min_free_kib for each in (before, report))
     if reclaims and faulted > 0 and report.available_kib > 0:
         return raise_probe(hidden, min(hidden.kib + faulted * PAGE_KIB, report.available_kib), now_s)
     return lower_probe(hidden, elapsed_s, now_s)
