@@ -48,10 +48,9 @@ def test_pressure_while_the_kernel_reclaims_shows_memory_that_is_not_available_a
 
 @pytest.mark.parametrize("sign", [stalled, swapping])
 def test_a_guest_with_free_pages_is_not_short_of_them_whatever_stalls_in_a_container(sign: dict[str, int]) -> None:
-    assert history_of(report(1.0), report(2.0, free_kib=RECLAIMING_KIB + 4, **sign)).hidden == NOTHING
-    assert (
-        history_of(report(1.0, free_kib=RECLAIMING_KIB + 4), report(2.0, **sign)).hidden == NOTHING
-    )  # then, or before?
+    free_kib = RECLAIMING_KIB + 4
+    assert history_of(report(1.0), report(2.0, free_kib=free_kib, **sign)).hidden == NOTHING
+    assert history_of(report(1.0, free_kib=free_kib), report(2.0, **sign)).hidden == NOTHING  # it was before, maybe
 
 
 def test_low_free_pages_alone_are_no_pressure() -> None:
