@@ -14,7 +14,7 @@ from tests.xenlab.catalogue import BY_NAME
 from tests.xenlab.driver.hypervisor import GuestFailed
 from tests.xenlab.driver.lab import SHARED, Lab
 from tests.xenlab.driver.recorder import Sample
-from tests.xenlab.driver.run import InvalidStart, Run
+from tests.xenlab.driver.run import InvalidStart, Overtaken, Run
 from tests.xenlab.driver.scenarios import PLAYS
 
 RECORDS = SHARED / "records.jsonl"
@@ -35,7 +35,8 @@ def play(lab: Lab, work: dict[str, Any]) -> None:
     """One run, and again where its start was not valid, or the emulator stood still in its course.
 
     Raises GuestFailed, with the run recorded, where a guest was lost: from the moment the arbiter moves memory, that is
-    a wrong result and no fault of the emulator's. What else the boot was to play needs a new one.
+    a wrong result and no fault of the emulator's. What else the boot was to play needs a new one. Overtaken: that run
+    as well, and nothing is recorded.
     """
     for _ in range(1 + INVALID_STARTS_MAX):
         run = Run(scenario=work["scenario"], variant=work["variant"], number=work["number"])
@@ -45,6 +46,8 @@ def play(lab: Lab, work: dict[str, Any]) -> None:
             PLAYS[run.scenario](lab, run)
         except InvalidStart as error:
             invalid = str(error)
+        except Overtaken:
+            raise
         except GuestFailed as error:
             lost = error
             run.claim("no guest is lost", False, str(error))

@@ -15,6 +15,7 @@ SAMPLE_EVERY_S = 0.05
 WATCHED = (
     "memory/target",
     "memory/static-max",
+    "control/shutdown",
     "data/aerostat/report",
     "data/aerostat/hello",
     "aerostat/welcome",
@@ -48,6 +49,16 @@ class Recorder:
         while not self._samples:
             time.sleep(SAMPLE_EVERY_S)
         return self._samples[-1]
+
+    def target_at_suspend_kib(self, domid: int) -> int:
+        """What was last written to a domain's memory/target before it was asked to suspend; 0 if nothing was."""
+        target_kib = 0
+        for _, of_domid, key, text, _ in self._events:
+            if of_domid == domid and key == "memory/target" and text:
+                target_kib = int(text)
+            elif of_domid == domid and key == "control/shutdown" and text == "suspend":
+                break
+        return target_kib
 
     def _sample(self) -> None:
         hypervisor = xc.xc()

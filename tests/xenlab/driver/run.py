@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.xenlab.driver.guests import Guest
+from tests.xenlab.driver.hypervisor import GuestFailed
 
 
 class InvalidStart(Exception):
     """The host was not as the scenario wants it at T0; nothing was judged yet."""
+
+
+class Overtaken(GuestFailed):
+    """A guest was lost to a race of the toolstack's that no arbiter can see: not judged, and owed by another boot."""
 
 
 @dataclass(slots=True, kw_only=True)

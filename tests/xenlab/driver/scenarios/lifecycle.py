@@ -10,7 +10,7 @@ from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.guests import Guest
 from tests.xenlab.driver.hypervisor import GuestFailed, xl
 from tests.xenlab.driver.lab import SHARED, Lab
-from tests.xenlab.driver.run import InvalidStart, Run
+from tests.xenlab.driver.run import InvalidStart, Overtaken, Run
 from tests.xenlab.driver.scenarios.stage import (
     MOVING_KIB,
     TOUCHED_WITHIN_S,
@@ -57,13 +57,20 @@ def play_save_restore(lab: Lab, run: Run) -> None:
 
 def _save_and_restore(lab: Lab, run: Run, guest: Guest, moves: Callable[[], bool]) -> None:
     run.claim(f"memory was moving as {guest.name} was saved", wait_until(moves, MOTION_WITHIN_S, 0.02))
-    run.facts["at_save"] = {"target_kib": lab.targets_kib()[guest.name], "mem_kib": lab.size_kib(guest)}
+    domid, target_kib = guest.domid, lab.targets_kib()[guest.name]
+    run.facts["at_save"] = {"target_kib": target_kib, "mem_kib": lab.size_kib(guest)}
     run.mark("save")
     _save(guest)
     run.mark("saved")
     guest.detach()
     try:
         xl("restore", str(IMAGE), timeout_s=SAVE_WITHIN_S)
+    except GuestFailed as error:
+        given_kib = lab.recorder.target_at_suspend_kib(domid) - target_kib
+        if given_kib <= 0:
+            raise
+        reason = f"{guest.name} was given {given_kib} KiB between xl save's look at its target and the suspend: {error}"
+        raise Overtaken(reason) from error
     finally:
         IMAGE.unlink()
     guest.attach()
