@@ -23,6 +23,7 @@ from tests.xenlab.driver.scenarios.stage import (
 SAVE_WITHIN_S = 240.0
 BACK_WITHIN_S = 120.0
 MOTION_WITHIN_S = 60.0
+GIVEN_ALL_S = 2.0
 MANAGED_WITHIN_S = 20.0  # less than a heartbeat: it is heard because it says hello
 SQUEEZED_BY_MIB = 16
 IMAGE = SHARED / "saved-guest"
@@ -30,11 +31,10 @@ PIPE = Path("/run/saved-guest")
 
 
 def play_save_restore(lab: Lab, run: Run) -> None:
-    """A guest is saved as it shrinks, or as it grows; it comes back whole and is managed again.
+    """A guest is saved as it shrinks, or when it has just grown; it comes back whole and is managed again.
 
-    Its growth is that for a program which has touched all it wants: libxl takes memory/target down for the image before
-    it asks the guest to suspend, so a guest that is given more in between cannot be restored, and no arbiter can see
-    that moment.
+    Its growth has just come to an end: libxl takes memory/target down for the image before it asks the guest to
+    suspend, so a guest that is given more in between cannot be restored, and no arbiter can see that moment.
     """
     wait_managed(lab)
     guest = lab.guests["g1"]
@@ -48,15 +48,29 @@ def play_save_restore(lab: Lab, run: Run) -> None:
         before_kib = lab.size_kib(guest)
         grower = guest.start("touch private 120 hold=20")
         grower.wait_touched(TOUCHED_WITHIN_S)
-        _save_and_restore(lab, run, guest, lambda: lab.targets_kib()[guest.name] - before_kib > MOVING_KIB)
+        _save_and_restore(lab, run, guest, _has_grown(lab, guest, before_kib))
         run.program("grower", guest, grower.command, grower.wait(TOUCHED_WITHIN_S))
     run.claim("the program that held memory throughout still runs", not keeper.done)
     guest.shell("pkill lab-touch")
     finish(lab, run)
 
 
+def _has_grown(lab: Lab, guest: Guest, before_kib: int) -> Callable[[], bool]:
+    """Whether it was given more than it had, and nothing more for a while."""
+    stands_kib, since_s = before_kib, time.monotonic()
+
+    def look() -> bool:
+        nonlocal stands_kib, since_s
+        target_kib = lab.targets_kib()[guest.name]
+        if target_kib != stands_kib:
+            stands_kib, since_s = target_kib, time.monotonic()
+        return target_kib - before_kib > MOVING_KIB and time.monotonic() - since_s > GIVEN_ALL_S
+
+    return look
+
+
 def _save_and_restore(lab: Lab, run: Run, guest: Guest, moves: Callable[[], bool]) -> None:
-    run.claim(f"memory was moving as {guest.name} was saved", wait_until(moves, MOTION_WITHIN_S, 0.02))
+    run.claim(f"{guest.name} was moved before it was saved", wait_until(moves, MOTION_WITHIN_S, 0.02))
     domid, target_kib = guest.domid, lab.targets_kib()[guest.name]
     run.facts["at_save"] = {"target_kib": target_kib, "mem_kib": lab.size_kib(guest)}
     run.mark("save")
