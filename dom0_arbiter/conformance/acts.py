@@ -188,7 +188,10 @@ async def no_version(stage: Stage) -> None:
     await heard.until(lambda: heard.looks_s[-1] > at_s, HEARTBEAT_MS / 1000 + LOOKS_S + SLACK_S)
     told_s = trio.current_time()
     await trio.sleep(QUIET_S)
-    judgement.check("A13", not heard.reports_since(told_s), "reported though no version is in common")
+    is_silent = not heard.reports_since(told_s)
+    judgement.check("A13", is_silent, "reported though no version is in common")
+    if not is_silent:
+        return
     again_s = trio.current_time()
     stage.welcome(calm())
     came = await heard.until(lambda: bool(heard.reports_since(again_s)), RESUMES_S)
