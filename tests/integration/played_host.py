@@ -67,7 +67,8 @@ class PlayedHypervisor:
             domid: DomainSample(actual_kib=self.actual_kib[domid], maxmem_kib=self.maxmem_kib[domid])
             for domid in self.actual_kib
         }
-        return HostSampled(total_kib=4096 * MIB, free_kib=self.free_kib, domains=samples)
+        total_kib = self.free_kib + sum(self.actual_kib.values())
+        return HostSampled(total_kib=total_kib, free_kib=self.free_kib, domains=samples)
 
     async def set_maxmem(self, domid: int, maxmem_kib: int) -> None:
         if domid not in self.actual_kib:
