@@ -38,9 +38,7 @@ DOMIDS = range(5, 15)
 FLOODER = 5
 SIZE_KIB = 256 * MIB
 STATIC_MAX_KIB = 1024 * MIB
-POOL_KIB = (
-    16_384 * MIB
-)  # they keep what they got: what nobody lacks is evened out after 20 s of quiet, and here is none
+POOL_KIB = 16_384 * MIB  # they keep what they got: what nobody lacks is evened out after 20 s of quiet
 IDLE_MIB, SHORT_MIB = 60, 180
 DEADLINE_S = 20.0
 FLOOD_PATH = f"/local/domain/{FLOODER}/{REPORT_KEY}"
