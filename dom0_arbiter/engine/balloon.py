@@ -87,8 +87,9 @@ class Balloon:
 
     def is_stalled(self, now_s: float) -> bool:
         """Whether what it was to give must not be reckoned with."""
-        waited_s = now_s - max(self.progressed_s, self.asked_s)
-        return self.phase == "shrinking" and (self.nudges > 0 or waited_s > STALLED_S)
+        if self.phase != "shrinking":
+            return False
+        return self.nudges > 0 or now_s - max(self.progressed_s, self.asked_s) > STALLED_S
 
     def is_wake_due(self, now_s: float) -> bool:
         """Whether a shrink that others wait for has come to a halt, but not for so long that it is stalled."""

@@ -126,6 +126,19 @@ class Domain:
         """Whether its maxmem is ours to set."""
         return self.state(now_s) not in ("excluded", "frozen", "manual", "no-agent")
 
+    def is_movable(self, now_s: float) -> bool:
+        """Whether its size may be changed: it is ours, speaks, and its target's offset is known."""
+        return not (
+            self.settings.excluded
+            or self.is_paused
+            or self.is_manual
+            or self.welcome is None
+            or self.welcome.version == 0
+            or (self.is_hvm and not self.is_settled)
+            or self.is_frozen(now_s)
+            or self.is_silent(now_s)
+        )
+
     def state(self, now_s: float) -> DomainState:
         """The one word that status shows: what keeps the domain from being managed, else how it obeys."""
         if self.settings.excluded:
@@ -152,13 +165,11 @@ class Domain:
 def party_of(domain: Domain, now_s: float) -> Party | None:
     """The domain as allocation sees it, or None where its memory must not be moved now."""
     balloon, demand = domain.balloon, domain.demand
-    if balloon is None or demand is None or domain.state(now_s) not in ("ok", "slow", "at-limit", "stuck"):
-        return None
-    if balloon.is_given_up(now_s) and balloon.failed_phase == "shrinking":
-        return None
-    if domain.is_hvm and not domain.is_settled:
+    if balloon is None or demand is None or not domain.is_movable(now_s):
         return None
     at_limit = balloon.is_given_up(now_s)
+    if at_limit and balloon.failed_phase == "shrinking":
+        return None
     if at_limit:
         demand = demand.capped(balloon.target_kib)
     return Party(
