@@ -31,6 +31,8 @@ class Inspector:
         self.violations: list[Violation] = []
         self.outsiders_s = 0.0
         self.down_s = float("-inf")  # when there was no arbiter last
+        self._settled: set[int] = set()
+        self._joined_s = float("-inf")
         self._unbacked_s: float | None = None
         self._uncovered_s: dict[int, float] = {}
         self.settled_total = 0  # how often a settled host was judged
@@ -116,7 +118,11 @@ class Inspector:
 
     def _stirred_s(self, scene: Scene) -> float:
         """When anything last happened that the arbiter has to find a new balance for."""
-        stirred_s = max(self.outsiders_s, self.down_s)
+        settled = {domain.domid for domain in scene.managed if domain.is_settled or not domain.is_hvm}
+        if settled - self._settled:  # until now no target could be written
+            self._joined_s = scene.now_s
+        self._settled = settled
+        stirred_s = max(self.outsiders_s, self.down_s, self._joined_s)
         for guest in scene.guests.values():
             moved_s = 0.0 if guest.spec.character.is_obedient else guest.moved_s
             stirred_s = max(stirred_s, guest.want_changed_s, moved_s)
