@@ -38,17 +38,22 @@ print(sys.argv[1] % tuple([int(text.partition(name)[2].split(None, 1)[0]) for na
 class StandIn(Xenstore):
     """A xenstore, and an arbiter that is content, within this process."""
 
-    __slots__ = ()
+    __slots__ = ("writes_total",)
+
+    def __init__(self, waiter: "Waiter") -> None:
+        super().__init__(None, waiter)
+        self.writes_total = 0
 
     def _exchange(self, operation: int, payload: bytes) -> tuple[int, bytes]:
         values = {b"domid": b"1", WELCOME_KEY.encode(): encode_welcome(DEFAULTS)}
         key, _, _ = payload.partition(b"\0")
         if operation != Op.READ:
+            self.writes_total += 1
             return operation, b"OK\0"
         return (Op.READ, values[key]) if key in values else (Op.ERROR, b"ENOENT\0")
 
 
-def show_footprint(agent: "Agent", waiter: "Waiter", store: Xenstore, *, as_json: bool) -> None:
+def show_footprint(agent: "Agent", waiter: "Waiter", store: StandIn, *, as_json: bool) -> None:
     """Measure, print, and end this process, unless it is told to stop meanwhile; memory in KiB, the rest for an hour.
 
     rss_kib; pss_kib, which counts a share of each page that others have too; both again with bare_; wakeups_per_h:

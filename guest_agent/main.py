@@ -68,7 +68,7 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     if options.footprint:
         from guest_agent.footprint import StandIn, show_footprint  # noqa: PLC0415 - for who asks
 
-        store = StandIn(None, waiter)
+        store = StandIn(waiter)
         agent = Agent(source, XenstoreLink(store, hello, notices), notices)
         try:
             show_footprint(agent, waiter, store, as_json=options.json)

@@ -39,7 +39,7 @@ class Refused(XenstoreError):
 class Xenstore:
     """A guest's own xenstore; connects when first used and, after any failure but a refusal, anew."""
 
-    __slots__ = ("_fd", "_path", "_waiter", "deadline_s", "writes_total")
+    __slots__ = ("_fd", "_path", "_waiter", "deadline_s")
 
     def __init__(self, path: str | None, waiter: "Waiter", deadline_s: float = CALL_DEADLINE_S) -> None:
         """Take a Unix socket's or a device's path; None is the kernel's device."""
@@ -47,7 +47,6 @@ class Xenstore:
         self._waiter = waiter
         self._fd = -1
         self.deadline_s = deadline_s
-        self.writes_total = 0
 
     def read(self, key: str) -> bytes | None:
         """Return the value of a key, None if there is none for this guest; raise XenstoreError."""
@@ -61,7 +60,6 @@ class Xenstore:
     def write(self, key: str, value: bytes) -> None:
         """Set the value of a key; raise XenstoreError."""
         self._request(Op.WRITE, key, key.encode() + NUL + value)
-        self.writes_total += 1
 
     def close(self) -> None:
         """Throw the connection away; the next request makes a new one."""

@@ -27,10 +27,10 @@ def add_command(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     import trio  # noqa: PLC0415 - status needs none of this
 
-    from dom0_arbiter.conformance import conformance_json, judge_agent  # noqa: PLC0415
+    from dom0_arbiter.conformance import SOCKET, conformance_json, judge_agent  # noqa: PLC0415
 
-    if not any("{socket}" in word for word in options.agent):
-        print(f"aerostat conformance: COMMAND has no {{socket}} for the agent to use: {EXAMPLE}", file=sys.stderr)
+    if not any(SOCKET in word for word in options.agent):
+        print(f"aerostat conformance: COMMAND has no {SOCKET} for the agent to use: {EXAMPLE}", file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
         verdicts = trio.run(judge_agent, options.agent)

@@ -127,7 +127,7 @@ async def heartbeat(stage: Stage) -> None:
 
 
 async def pace(stage: Stage) -> None:
-    """A7, A9: however much is new, it is not heard oftener than it may; that is judged with each report."""
+    """A7: however much is new, it is not heard oftener than it may; that is judged with each report."""
     if await stage.greet(calm(interval_min_ms=500, interval_max_ms=500, change_kib=1, urgent_kib=ALWAYS_KIB)):
         await trio.sleep(QUIET_S)
 

@@ -128,7 +128,7 @@ class Turn:
         """Sum of max(0, maxmem − actual) over all guests: what may still be taken without asking."""
         if self._own_promises_kib is None:
             balloons = [b for d in self.domains.each() if (b := d.balloon) is not None]
-            self._own_promises_kib = sum([b.maxmem_kib - b.actual_kib for b in balloons if b.maxmem_kib > b.actual_kib])
+            self._own_promises_kib = sum([balloon.promised_kib for balloon in balloons])
         return self.state.foreign_promises_kib + self._own_promises_kib
 
 

@@ -62,14 +62,15 @@ class Inspector:
         if scene.host.refusals:
             self._check_refusals(scene)
         if scene.now_s >= self._glance_at_s:
-            self._glance_at_s = scene.now_s + GLANCE_S * _rarer(scene)
+            self._glance_at_s = scene.now_s + GLANCE_S * rarer(len(scene.guests))
             self._check_backing(scene)
             self._check_cover(scene)
         if scene.now_s >= self._judge_at_s and (planned or scene.now_s - self._judge_at_s > UNCHANGED_S):
-            self._judge_at_s = scene.now_s + JUDGE_S * _rarer(scene)
+            self._judge_at_s = scene.now_s + JUDGE_S * rarer(len(scene.guests))
             self.violations.extend(check_names(scene))
             if planned:
                 self.violations.extend(check_rest(scene))
+            self._note_settled(scene)
             if scene.now_s - self._stirred_s(scene) > LIVELY_S:
                 self.settled_total += 1
                 self._judge_liveness(scene)
@@ -116,12 +117,15 @@ class Inspector:
                 since_s = scene.now_s
             self._uncovered_s[domain.domid] = since_s
 
-    def _stirred_s(self, scene: Scene) -> float:
-        """When anything last happened that the arbiter has to find a new balance for."""
+    def _note_settled(self, scene: Scene) -> None:
+        """Before populate-on-demand is over, no target of an HVM guest may be written."""
         settled = {domain.domid for domain in scene.managed if domain.is_settled or not domain.is_hvm}
-        if settled - self._settled:  # until now no target could be written
+        if settled - self._settled:
             self._joined_s = scene.now_s
         self._settled = settled
+
+    def _stirred_s(self, scene: Scene) -> float:
+        """When anything last happened that the arbiter has to find a new balance for."""
         stirred_s = max(self.outsiders_s, self.down_s, self._joined_s)
         for guest in scene.guests.values():
             moved_s = 0.0 if guest.spec.character.is_obedient else guest.moved_s
@@ -132,5 +136,6 @@ class Inspector:
         self.violations.append(scene.violation(invariant, domid, detail))
 
 
-def _rarer(scene: Scene) -> float:
-    return max(1.0, len(scene.guests) / CLOSELY_DOMAINS)
+def rarer(domains: int) -> float:
+    """How much more rarely a host of so many domains is looked at."""
+    return max(1.0, domains / CLOSELY_DOMAINS)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from dom0_arbiter.policy import pour
 from dom0_arbiter.simulator.guests.guest import Guest
+from dom0_arbiter.simulator.inspector import rarer
 from dom0_arbiter.simulator.playing.outcome import Number
 from dom0_arbiter.simulator.quantile import percentile
 from dom0_arbiter.simulator.world import World
 
 LOOK_S = 1.0
-CLOSELY_DOMAINS = 40  # more are looked at more rarely, in proportion
 
 
 class Fairness:
@@ -29,7 +29,7 @@ class Fairness:
     def look(self, world: World) -> None:
         """Take in the time that has passed since the last look, as it was then, and this moment for the next."""
         elapsed_s = world.now_s - self._at_s
-        if self._since and elapsed_s < LOOK_S * max(1.0, len(self._since) / CLOSELY_DOMAINS):
+        if self._since and elapsed_s < LOOK_S * rarer(len(self._since)):
             return
         for name, (owed_kib, covered_kib) in self._since.items():
             self._owed_kib_s[name] = self._owed_kib_s.get(name, 0.0) + owed_kib * elapsed_s

@@ -82,22 +82,12 @@ def strict() -> None:
     patched(session, "decode_welcome", fault)
 
 
-def credulous() -> None:
+def on_invalid(answer: Callable[[], Welcome]) -> None:
     def fault(_kept: Any, untrusted: bytes) -> Welcome:
         try:
             return decode_welcome(untrusted)
         except RemoteProtocolError:
-            return Welcome(version=1, reason="", heartbeat_ms=1000, urgent_kib=EVERYTHING_KIB)
-
-    patched(session, "decode_welcome", fault)
-
-
-def fragile() -> None:
-    def fault(_kept: Any, untrusted: bytes) -> Welcome:
-        try:
-            return decode_welcome(untrusted)
-        except RemoteProtocolError:
-            sys.exit(1)
+            return answer()
 
     patched(session, "decode_welcome", fault)
 
@@ -135,8 +125,10 @@ FAULTS: dict[str, Callable[[], None]] = {
     "A9-never-urgent": lambda: reports(flags=0),
     "A10-never-looks": never_looks,
     "A11-strict": strict,
-    "A12-credulous": credulous,
-    "A12-fragile": fragile,
+    "A12-credulous": lambda: on_invalid(
+        lambda: Welcome(version=1, reason="", heartbeat_ms=1000, urgent_kib=EVERYTHING_KIB)
+    ),
+    "A12-fragile": lambda: on_invalid(lambda: sys.exit(1)),
     "A13-talkative": talkative,
     "A14-faint-hearted": faint_hearted,
     "A15-rude": rude,
