@@ -59,13 +59,14 @@ class Agent:
     def run(self, waiter: "Waiter") -> None:
         """Go on until a signal."""
         try:
+            stalled = False
             while not waiter.stopping:
-                waiter.sleep(self.step(now_ms()))
+                stalled = waiter.sleep(self.step(now_ms(), stalled=stalled))
         except Stopped:
             pass  # in mid-call: the same as between calls
 
-    def step(self, at_ms: int) -> int:
-        """Do what is due; return how many milliseconds may be slept."""
+    def step(self, at_ms: int, *, stalled: bool = False) -> int:
+        """Do what is due, or what a stall of programs calls for; return how many milliseconds may be slept."""
         rest_ms = self._link.rest_ms(at_ms)
         if rest_ms:
             return rest_ms
@@ -77,7 +78,7 @@ class Agent:
         if not self._link.quiet:
             sample = self._look(at_ms)
             reason = self._cadence.observe(sample) if sample else ""
-            if sample and (reason or self._cadence.counters_due(at_ms)):
+            if sample and (reason or stalled or self._cadence.counters_due(at_ms)):
                 reason = self._read_counters(at_ms) or reason
             if sample and self._cadence.is_urgent(sample) and self._link.is_granted(at_ms):
                 reason = self._grow(sample) or reason

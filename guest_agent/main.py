@@ -45,6 +45,7 @@ def _show(source: "Source", waiter: Waiter, options: Options) -> int:
     try:
         if options.once:
             return DONE if agent.say_once() else BAD_USAGE
+        waiter.watch(source.open_stalls())
         agent.run(waiter)
     except BrokenPipeError:
         pass  # the reader has seen enough
@@ -68,6 +69,7 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     if options.footprint:
         from guest_agent.footprint import StandIn, show_footprint  # noqa: PLC0415 - for who asks
 
+        _stay(source, waiter, notices, options)
         store = StandIn(waiter)
         agent = Agent(source, XenstoreLink(store, hello, notices), notices)
         try:
@@ -80,7 +82,18 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     agent = Agent(source, link, notices)
     if options.once:
         return DONE if agent.say_once() else UNREACHABLE
+    _stay(source, waiter, notices, options)
     agent.run(waiter)
     waiter.finishing = True
     agent.farewell(link)
     return DONE
+
+
+def _stay(source: "Source", waiter: Waiter, notices: Notices, options: Options) -> None:
+    """Prepare for a guest that runs out of memory: woken when it stalls, and not swapped out with the rest."""
+    waiter.watch(source.open_stalls())
+    if options.source == "procfs":
+        from guest_agent.locking import lock_memory  # noqa: PLC0415 - Linux only
+
+        if refusal := lock_memory():
+            notices.trouble("locking", refusal)

@@ -48,10 +48,22 @@ class Waiter:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
 
-    def sleep(self, ms: int) -> None:
-        """Wait that long, or until a signal."""
-        if self._poll.poll(ms):
-            os.read(self._woken_fd, 4096)
+    def watch(self, stalls_fd: int) -> None:
+        """Have sleeps end when programs stall, as this descriptor says (a PSI trigger); -1: there is none."""
+        if stalls_fd >= 0:
+            self._poll.register(stalls_fd, select.POLLPRI)
+
+    def sleep(self, ms: int) -> bool:
+        """Wait that long, or until a signal, or a stall; return whether programs stalled."""
+        stalled = False
+        for fd, event in self._poll.poll(ms):
+            if fd == self._woken_fd:
+                os.read(fd, 4096)
+            elif event & select.POLLERR:  # the trigger is gone; the kernel would say so for ever
+                self._poll.unregister(fd)
+            else:
+                stalled = True
+        return stalled
 
     def within(self, seconds: float, function: "Callable[..., T]", *arguments: object) -> "T":
         """Call the function; raise DeadlinePassed or Stopped out of whatever it is doing: it must bear that."""

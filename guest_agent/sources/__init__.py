@@ -26,6 +26,9 @@ if TYPE_CHECKING:
         def read_counters(self) -> Counters:
             """Return the counters now, or raise SourceError; what is not measured is 0. Follows a sample."""
 
+        def open_stalls(self) -> int:
+            """Return a descriptor to poll for POLLPRI: programs stall for memory; -1: there is none here."""
+
         def read_balloon_kib(self) -> int:
             """Return what the balloon driver aims at, or raise SourceError; only with HAS_BALLOON."""
 

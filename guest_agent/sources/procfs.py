@@ -22,6 +22,12 @@ BALLOON = "/sys/devices/system/xen_memory/xen_memory0/target_kb"
 """What the balloon driver aims at (drivers/xen/xen-balloon.c, Linux)."""
 BLOCK = "/sys/block"
 """Where each zram device says what it takes, in its mm_stat (drivers/block/zram/zram_drv.c, Linux 4.1)."""
+STALLS = (b"some 50000 500000\0", b"some 200000 2000000\0")
+"""PSI triggers, the first that is allowed: a tenth of so many microseconds in which some task stalled on memory.
+
+Without CAP_SYS_RESOURCE windows are whole multiples of 2 s (kernel/sched/psi.c, Linux 6.5), before that there are none.
+The NUL is needed: the kernel cuts off the last byte.
+"""
 _READ_BYTES = 32_768
 _PAGE_NEARLY_FULL_BYTES = 3584
 """The kernel hands out such files by whole lines, a page at most per read: less than this was the last."""
@@ -91,6 +97,7 @@ class ProcfsSource:
         "_meminfo",
         "_min_free",
         "_pressure",
+        "_root",
         "_swapping_meminfo",
         "_vmstat",
         "_zram",
@@ -101,6 +108,7 @@ class ProcfsSource:
     )
 
     def __init__(self, root: str) -> None:
+        self._root = root
         self._meminfo = _KeptFile(f"{root}/meminfo")
         self._meminfo.read()
         self._vmstat = _kept_if_readable(f"{root}/vmstat")
@@ -144,6 +152,26 @@ class ProcfsSource:
     def write_balloon_kib(self, kib: int) -> None:
         """Have the balloon driver aim at that; raise SourceError."""
         _write(BALLOON, b"%d" % kib)
+
+    def open_stalls(self) -> int:
+        """Return a descriptor that is readable out of band whenever programs stall (a PSI trigger); -1: none to be had.
+
+        It is the caller's, and stands for the trigger: to close it ends that.
+        """
+        if not self._pressure or self._root != "/proc":
+            return -1
+        for trigger in STALLS:
+            try:
+                fd = os.open(self._pressure.path, os.O_RDWR | os.O_NONBLOCK)
+            except OSError:
+                break  # not allowed at all, as for whoever is not root: looks at intervals have to do
+            try:
+                os.write(fd, trigger)
+            except OSError:
+                os.close(fd)
+            else:
+                return fd
+        return -1
 
     def read_counters(self) -> Counters:
         """Return what the other files say now, and of zswap what the last sample's did; raise SourceError."""

@@ -50,6 +50,10 @@ class PsutilSource:
         """Return zeros: nothing of this is measured."""
         return Counters()
 
+    def open_stalls(self) -> int:
+        """Return -1: psutil knows of no stalls."""
+        return -1
+
     def read_balloon_kib(self) -> int:
         """Raise SourceError: no system but Linux shows its balloon."""
         raise SourceError("the balloon's target is not shown here")

@@ -30,6 +30,9 @@ class Source:
         self.counters_read += 1
         return Counters(min_free_kib=7)
 
+    def open_stalls(self) -> int:
+        return -1
+
     def read_balloon_kib(self) -> int:
         return self.balloon_kib
 
@@ -152,3 +155,13 @@ def test_an_urgent_guest_grows_before_it_says_so(capfd: pytest.CaptureFixture[st
     said = len(link.said)
     agent.step(310)
     assert len(link.said) == said, "told once"
+
+
+def test_a_stall_calls_for_the_counters_at_once() -> None:
+    source, _, agent = make()
+    agent.step(1000)
+    read = source.counters_read
+    agent.step(1200)
+    assert source.counters_read == read
+    agent.step(1400, stalled=True)
+    assert source.counters_read == read + 1

@@ -53,7 +53,7 @@ def filling(start_kib: int, mib_per_s: int, from_ms: int) -> Callable[[int], int
 
 
 def test_an_idle_guest_writes_once_per_heartbeat_and_hardly_wakes() -> None:
-    guest = Guest(lambda _: 1024 * MIB).run(600_000)
+    guest = Guest(lambda _: 2048 * MIB).run(600_000)
     assert guest.reasons() == ["first"] + ["heartbeat"] * 9
     assert len(guest.looks) <= 600_000 / DEFAULTS.interval_max_ms + 10
 

@@ -1,6 +1,7 @@
 """Where measurements come from: files that stay open, are replaced, go away or were never there; and psutil."""
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,33 @@ def test_all_that_a_procfs_has(played: PlayedProcfs) -> None:
     counters = source.read_counters()
     assert (counters.min_free_kib, counters.oom_kill_total, counters.psi_full_us_total) == (3400, 2, 204_511)
     assert source.boot_id == "4c1ee2a5-8d8a-4a3f-8a7e-07c3b8f1a0aa"
+
+
+def test_a_played_procfs_is_no_place_for_triggers(played: PlayedProcfs) -> None:
+    pressure = played.directory / "pressure" / "memory"
+    before = pressure.read_bytes()
+    assert open_source("procfs", str(played.directory)).open_stalls() == -1
+    assert pressure.read_bytes() == before
+
+
+def test_the_kernel_takes_a_trigger_where_it_has_psi() -> None:
+    source = open_source("procfs", "/proc")
+    if not source.capabilities & HAS_PSI or os.geteuid():
+        pytest.skip("needs a kernel with PSI, and to be root")
+    fd = source.open_stalls()
+    try:
+        assert fd >= 0
+        poll = select.poll()
+        poll.register(fd, select.POLLPRI)
+        assert not [event for _, event in poll.poll(0) if event & select.POLLERR]
+    finally:
+        os.close(fd)
+
+
+def test_without_the_right_to_it_no_trigger_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_source("procfs", "/proc")
+    monkeypatch.setattr(procfs, "STALLS", (b"some 1 1\0",))  # no kernel allows such a window
+    assert source.open_stalls() == -1
 
 
 def test_a_balloon_that_may_be_written_takes_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

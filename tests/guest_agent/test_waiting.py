@@ -88,3 +88,30 @@ except DeadlinePassed: print('fine')
 """)
     process.send_signal(signal.SIGTERM)
     assert result(process) == "fine\n"
+
+
+def test_a_stall_ends_a_sleep_and_a_trigger_that_is_gone_does_not() -> None:
+    # Urgent data is what poll calls POLLPRI, as a PSI trigger is; a pipe that nobody reads is in error for ever.
+    output = result(
+        start("""
+import socket
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+waiter.watch(-1)
+waiter.watch(server.fileno())
+assert not waiter.sleep(50)
+client.send(b'!', socket.MSG_OOB)
+assert waiter.sleep(20_000)
+server.recv(1, socket.MSG_OOB)
+gone, broken = os.pipe()
+os.close(gone)
+waiter.watch(broken)
+assert not waiter.sleep(20_000)
+began = time.monotonic()
+assert not waiter.sleep(300)
+assert time.monotonic() - began > 0.25
+print('fine')
+""")
+    )
+    assert output == "fine\n"

@@ -43,7 +43,7 @@ def build_app_disk(cache: Path, disk: Path) -> None:
 
 
 def exec_start(unit: str) -> list[str]:
-    """How a unit in packaging/systemd starts its program: its command line, with the nice value and the standing before
+    """How a unit in packaging/systemd starts its program: its command line, with the scheduling and the standing before
     the OOM killer that the unit asks for. LabError where it has none.
     """
     path = REPOSITORY / "packaging/systemd" / unit
@@ -53,7 +53,9 @@ def exec_start(unit: str) -> list[str]:
         parser.read_string(path.read_text())
         service = parser["Service"]
         command = service["ExecStart"].lstrip("-@:+!").split()
-        standing = ("choom", "-n", service.get("OOMScoreAdjust", "0"), "--", "nice", "-n", service.get("Nice", "0"))
+        standing = ["choom", "-n", service.get("OOMScoreAdjust", "0"), "--"]
+        if service.get("CPUSchedulingPolicy") == "rr":
+            standing += ["chrt", "--rr", service["CPUSchedulingPriority"]]
     except (OSError, KeyError, configparser.Error) as error:
         raise tools.LabError(f"{path}: no ExecStart= to start the program by: {error}") from error
     return [*standing, *command]

@@ -16,6 +16,7 @@ FREE_AT_START_MIB = 3
 # Marks that scenarios leave, for those who judge them.
 OTHERS = "others act"  # a scenario plays the operator
 STORM = "storm"
+CALMED = "calmed"
 HANDED_BACK = "handed back"
 WATCHED = "watched"
 COMFORTABLE = "comfortable"
@@ -106,6 +107,15 @@ SCENARIOS = (
     ),
     Scenario(name="recover", shape=STORMY, boot="storm", gating=False, default=False),
     Scenario(name="recover-disk", shape=STORMY_DISK, boot="storm-disk", gating=False, default=False),
+    Scenario(
+        name="hogs",
+        shape=STORMY_DISK,
+        boot="storm-disk",
+        variants=("", "killable", "unlocked", "ordinary", "unpromised", "bare"),
+        gating=False,
+        default=False,
+        run_limit_s=600.0,
+    ),
     Scenario(name="surplus", shape=SERVED, boot="served", gating=False, default=False, run_limit_s=900.0),
     Scenario(name="dom0-managed", shape=WITH_DOM0, boot="dom0", gating=False, default=False),
     Scenario(name="estimators", shape=ROOMY, boot="bisection", gating=False, default=False, run_limit_s=1500.0),

@@ -12,6 +12,7 @@ from tests.xenlab.figures import Figures, Limits, compute_figures, count_oom_kil
 from tests.xenlab.invariants import Violation, find_violations
 from tests.xenlab.recovery import compute_recovery
 from tests.xenlab.shares import compute_shares, judge_shares
+from tests.xenlab.silence import compute_silence
 from tests.xenlab.timeline import Timeline
 
 # The aim is 1.5. On one emulated CPU the donors' balloons alone cost half of the program's own time (docs/figures.md),
@@ -119,6 +120,7 @@ def _survived(timeline: Timeline) -> bool | None:
 def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline) -> dict[str, Any]:
     is_valid = timeline.invalid is None
     recovery = compute_recovery(timeline) if is_valid else None
+    silence = compute_silence(timeline) if is_valid else None
     return {
         "valid": timeline.invalid is None,
         "variant": timeline.variant or None,
@@ -128,6 +130,7 @@ def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline)
         "violations": [asdict(one) for one in violations],
         "shares": [asdict(one) for one in compute_shares(timeline)] if is_valid else [],
         "recovery": None if recovery is None else asdict(recovery),
+        "silence": None if silence is None else asdict(silence),
         "estimates": [asdict(one) for one in compute_estimates(timeline)] if is_valid else [],
         "surplus": timeline.facts.get("surplus"),
         "tried": timeline.facts.get("tried", []),

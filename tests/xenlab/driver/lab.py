@@ -31,7 +31,7 @@ class Lab:
         self.shape = shape
         self.xen = Xen()
         self.recorder = Recorder()
-        self._agent_command = commands["agent"]
+        self.agent_command = commands["agent"]
         self.arbiter = Arbiter(commands["arbiter"], shape)
         self.guests = {name: self._guest(name, shape.guest_mib) for name in MANAGED}
         # It has from the start what the others may grow to.
@@ -85,7 +85,7 @@ class Lab:
     def start_agents(self, *guests: Guest) -> None:
         """The agent in each of these guests."""
         for guest in guests:
-            guest.start_agent(self._agent_command)
+            guest.start_agent(self.agent_command)
 
     def is_managed(self) -> bool:
         """Whether the arbiter has every guest in hand."""
