@@ -11,6 +11,9 @@ from guest_agent.waiting import Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guest_agent.alone import Alone
     from guest_agent.link import Link
     from guest_agent.sources import Source
     from guest_agent.waiting import Waiter
@@ -43,10 +46,13 @@ class Agent:
         "_source",
         "_suspended_ms",
         "_told",
+        "alone",
     )
 
-    def __init__(self, source: "Source", link: "Link", notices: Notices) -> None:
+    def __init__(self, source: "Source", link: "Link", notices: Notices, alone: "Alone | None" = None) -> None:
+        """alone: what a guest without an arbiter does with its balloon; None: nothing."""
         self._source = source
+        self.alone = alone
         self._link = link
         self._notices = notices
         self._cadence = Cadence(link.settings)
@@ -56,11 +62,14 @@ class Agent:
         self._told = False
         self._suspended_ms = _suspended_ms()
 
-    def run(self, waiter: "Waiter") -> None:
-        """Go on until a signal."""
+    def run(self, waiter: "Waiter", reload: "Callable[[], None]") -> None:
+        """Go on until a signal says to stop; `reload` is called where one says that settings have changed."""
         try:
             stalled = False
             while not waiter.stopping:
+                if waiter.hung_up:
+                    waiter.hung_up = False
+                    reload()
                 stalled = waiter.sleep(self.step(now_ms(), stalled=stalled))
         except Stopped:
             pass  # in mid-call: the same as between calls
@@ -68,24 +77,28 @@ class Agent:
     def step(self, at_ms: int, *, stalled: bool = False) -> int:
         """Do what is due, or what a stall of programs calls for; return how many milliseconds may be slept."""
         rest_ms = self._link.rest_ms(at_ms)
-        if rest_ms:
+        is_alone = self.alone is not None and self.alone.is_alone(at_ms)
+        if rest_ms and not is_alone:
             return rest_ms
         suspended_ms = _suspended_ms()
         if suspended_ms - self._suspended_ms >= SUSPENDED_MS:
             self._link.start_over()
         self._suspended_ms = suspended_ms
         sample, reason = None, ""
-        if not self._link.quiet:
+        if is_alone or not self._link.quiet:
             sample = self._look(at_ms)
             reason = self._cadence.observe(sample) if sample else ""
             if sample and (reason or stalled or self._cadence.counters_due(at_ms)):
                 reason = self._read_counters(at_ms) or reason
             if sample and self._cadence.is_urgent(sample) and self._link.is_granted(at_ms):
                 reason = self._grow(sample) or reason
+            if sample and self.alone:
+                reason = self._govern(self.alone, sample) or reason
             if sample and self._link.hello_due:
                 reason = reason or "hello"
-        if reason or self._link.errand_due(at_ms):
-            self._say(sample if reason else None, reason, at_ms)
+        if not rest_ms and (reason or self._link.errand_due(at_ms)):
+            has_news = reason and not self._link.quiet
+            self._say(sample if has_news else None, reason, at_ms)
         return self._cadence.sleep_ms(now_ms())
 
     def say_once(self) -> bool:
@@ -98,7 +111,12 @@ class Agent:
         return self._say(sample, "once", at_ms)
 
     def farewell(self, link: "XenstoreLink") -> None:
-        """Tell dom0 that silence from here on is no fault, if it has been told anything before."""
+        """Tell dom0 that silence from here on is no fault, if it has been told anything before.
+
+        What the guest gave up on its own it takes back first: nobody would see to it any more.
+        """
+        if self.alone:
+            self._aim(self.alone.hand_back, "sized")
         sample = self._look(now_ms())
         if sample is not None and self._told and not link.quiet:
             link.say_farewell(self._report(sample, final=True), FAREWELL_S)
@@ -127,8 +145,19 @@ class Agent:
 
     def _grow(self, sample: Sample) -> str:
         """Take of what is granted as much as is lacking, at once; return that as news."""
+        return self._aim(lambda balloon_kib: self._link.grown_target_kib(sample, balloon_kib), "grown")
+
+    def _govern(self, alone: "Alone", sample: Sample) -> str:
+        """While no arbiter lives, do its work for this guest; and hand that back when one does. Return it as news."""
+        urgent_kib = self._cadence.settings.urgent_kib
+        return self._aim(
+            lambda balloon_kib: alone.target_kib(sample, balloon_kib=balloon_kib, urgent_kib=urgent_kib), "sized"
+        )
+
+    def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
+        """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""
         try:
-            target_kib = self._link.grown_target_kib(sample, self._source.read_balloon_kib())
+            target_kib = target_kib_of(self._source.read_balloon_kib())
             if not target_kib:
                 return ""
             self._source.write_balloon_kib(target_kib)
@@ -137,7 +166,7 @@ class Agent:
             return ""
         self._notices.over("balloon")
         self._counters.balloon_target_kib = target_kib
-        return "grown"
+        return news
 
     def _report(self, sample: Sample, *, final: bool = False) -> "Report":
         report = build_report(

@@ -1,18 +1,20 @@
 """The `aerostat-agent` command: puts the parts together, and says how it ended."""
 
+import os
 import sys
 
-from guest_agent.agent import Agent
+from guest_agent.agent import Agent, now_ms
 from guest_agent.link import StdoutLink
 from guest_agent.notices import Notices, write_error
-from guest_agent.options import HELP, USAGE, Options, UsageError
+from guest_agent.options import CONFIG_PATH, HELP, USAGE, Options, UsageError
 from guest_agent.report import build_hello
 from guest_agent.sources import SourceError, open_source
 from guest_agent.waiting import Stopped, Waiter
-from protocol import __version__
+from protocol import TAKES_GRANTS, __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from guest_agent.alone import Alone
     from guest_agent.sources import Source
 
 DONE, BAD_USAGE, UNREACHABLE = 0, 2, 3
@@ -28,6 +30,8 @@ def main() -> int:
     if options.help or options.version:
         sys.stdout.write(HELP if options.help else f"aerostat-agent {__version__}\n")
         return DONE
+    if options.show_config:
+        return _show_config(options)
     waiter = Waiter()
     try:
         source = open_source(options.source, options.procfs)
@@ -46,7 +50,7 @@ def _show(source: "Source", waiter: Waiter, options: Options) -> int:
         if options.once:
             return DONE if agent.say_once() else BAD_USAGE
         waiter.watch(source.open_stalls())
-        agent.run(waiter)
+        agent.run(waiter, lambda: None)
     except BrokenPipeError:
         pass  # the reader has seen enough
     return DONE
@@ -58,6 +62,11 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
         from guest_agent.xenstore_link import XenstoreLink  # noqa: PLC0415
     except ImportError as error:
         write_error(f"{error}: it comes with aerostat[guest]")
+        return BAD_USAGE
+    try:
+        alone = _renew_alone(None, source, options)
+    except UsageError as error:
+        write_error(str(error))
         return BAD_USAGE
     hello = build_hello(
         os_name=source.os_name,
@@ -78,14 +87,56 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
             write_error(str(error))
             return BAD_USAGE
         return DONE
-    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices)
-    agent = Agent(source, link, notices)
+    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices, alone)
+    agent = Agent(source, link, notices, alone)
     if options.once:
         return DONE if agent.say_once() else UNREACHABLE
+
+    def reload() -> None:
+        try:
+            agent.alone = link.alone = _renew_alone(agent.alone, source, options)
+        except UsageError as error:
+            notices.trouble("settings", f"{error}: going on as before")
+        else:
+            notices.over("settings")
+
     _stay(source, waiter, notices, options)
-    agent.run(waiter)
+    agent.run(waiter, reload)
     waiter.finishing = True
     agent.farewell(link)
+    return DONE
+
+
+def _renew_alone(alone: "Alone | None", source: "Source", options: Options) -> "Alone | None":
+    """Return what governs the guest while no arbiter lives, by its owner's file as it is now; None: nothing does.
+
+    Raises UsageError.
+    """
+    if alone is None and options.config is None and not os.path.exists(CONFIG_PATH):  # noqa: PTH110
+        return None
+    from guest_agent.tunables import STAY, read_tunables  # noqa: PLC0415 - for guests whose owner sets something
+
+    tunables = read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None)
+    if alone is not None:
+        alone.tunables = tunables
+        return alone
+    if tunables.alone == STAY:
+        return None
+    if not source.capabilities & TAKES_GRANTS:
+        raise UsageError(f"alone = {tunables.alone}: this guest has no balloon that the agent may set")
+    from guest_agent.alone import Alone  # noqa: PLC0415
+
+    return Alone(tunables, now_ms())
+
+
+def _show_config(options: Options) -> int:
+    from guest_agent.tunables import read_tunables  # noqa: PLC0415
+
+    try:
+        sys.stdout.write(read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None).show())
+    except UsageError as error:
+        write_error(str(error))
+        return BAD_USAGE
     return DONE
 
 

@@ -1,7 +1,10 @@
 """The command line. By hand: argparse costs each guest 1.5 MB, for a few flags."""
 
-USAGE = """usage: aerostat-agent [--socket PATH] [--source procfs|psutil] [--procfs DIR] [--once] [--stdout]
-       aerostat-agent --footprint [--json]"""
+CONFIG_PATH = "/etc/aerostat/agent.conf"
+USAGE = """usage: aerostat-agent [--socket PATH] [--source procfs|psutil] [--procfs DIR] [--config FILE]
+                      [--once] [--stdout]
+       aerostat-agent --footprint [--json]
+       aerostat-agent --show-config [--config FILE]"""
 HELP = f"""{USAGE}
 
 Tell the host's arbiter how much memory this guest needs, over xenstore.
@@ -9,6 +12,9 @@ Tell the host's arbiter how much memory this guest needs, over xenstore.
   --socket PATH     xenstore's Unix socket, instead of the kernel's /dev/xen/xenbus
   --source NAME     where measurements come from: procfs (Linux, the default), or psutil
   --procfs DIR      where procfs is mounted (default: /proc)
+  --config FILE     what the guest's owner sets (default: {CONFIG_PATH}, which need not exist);
+                    after SIGHUP it is read again
+  --show-config     print that, with what is not set there, then exit
   --once            report once, then exit
   --stdout          print reports as lines of name=value, instead of writing them to xenstore
   --footprint       live for a minute, with nobody to talk to, then print what that cost: memory beside a bare
@@ -19,19 +25,31 @@ Tell the host's arbiter how much memory this guest needs, over xenstore.
 Exit status: 0 done, or stopped by SIGTERM or SIGINT; 2 bad usage, or memory cannot be measured here; 3 xenstore could
 not be reached (only with --once: the agent otherwise goes on trying, and says so once).
 """
-_FLAGS = ("--once", "--stdout", "--footprint", "--json", "--version", "--help")
-_WITH_VALUE = ("--socket", "--source", "--procfs")
+_FLAGS = ("--once", "--stdout", "--footprint", "--json", "--show-config", "--version", "--help")
+_WITH_VALUE = ("--socket", "--source", "--procfs", "--config")
 SOURCES = ("procfs", "psutil")
 
 
 class UsageError(Exception):
-    """What is wrong with the command line, for people."""
+    """What is wrong with the command line, or the owner's file, for people."""
 
 
 class Options:
     """The command line, checked."""
 
-    __slots__ = ("footprint", "help", "json", "once", "procfs", "socket", "source", "stdout", "version")
+    __slots__ = (
+        "config",
+        "footprint",
+        "help",
+        "json",
+        "once",
+        "procfs",
+        "show_config",
+        "socket",
+        "source",
+        "stdout",
+        "version",
+    )
 
     def __init__(self, arguments: list[str]) -> None:
         """Read the arguments, without the program's name; raise UsageError."""
@@ -57,6 +75,7 @@ class Options:
         self.help, self.version = "--help" in found, "--version" in found
         self.once, self.stdout = "--once" in found, "--stdout" in found
         self.footprint, self.json = "--footprint" in found, "--json" in found
+        self.show_config, self.config = "--show-config" in found, found.get("--config")
         self.socket = found.get("--socket")
         self.source = found.get("--source", "procfs")
         self.procfs = found.get("--procfs", "/proc")
@@ -66,6 +85,8 @@ class Options:
             raise UsageError("--stdout and --socket exclude each other")
         if self.footprint and (self.once or self.stdout or self.socket):
             raise UsageError("--footprint excludes --once, --stdout and --socket")
+        if self.config and (self.stdout or self.footprint):
+            raise UsageError("--config means nothing with --stdout or --footprint")
         if self.json and not self.footprint:
             raise UsageError("--json goes with --footprint")
         if self.source == "psutil" and "--procfs" in found:

@@ -11,15 +11,18 @@ LOOK_MOST_MS = 60_000
 
 
 class Session:
-    """Hello and welcome. `settings` is the welcome in force; `hello_due` and `quiet` say what the caller must do."""
+    """Hello and welcome.
 
-    __slots__ = ("_domid", "_look_ms", "_pause_ms", "_welcomed", "hello_due", "quiet", "settings")
+    `settings` is the welcome in force; `welcomed`: there is one; `hello_due` and `quiet` say what the caller must do.
+    """
+
+    __slots__ = ("_domid", "_look_ms", "_pause_ms", "hello_due", "quiet", "settings", "welcomed")
 
     def __init__(self) -> None:
         self.settings = DEFAULTS
         self.hello_due = True
         self.quiet = False  # no version in common: nothing but hello is said
-        self._welcomed = False
+        self.welcomed = False
         self._domid = b""
         self._pause_ms = LOOK_LEAST_MS
         self._look_ms = 0  # not looked for before
@@ -27,7 +30,7 @@ class Session:
     def start_over(self) -> None:
         """Hello is due again: the connection is new, or the guest has been suspended and may be somewhere else."""
         self.hello_due = True
-        self._welcomed = False
+        self.welcomed = False
         self._pause_ms = LOOK_LEAST_MS
 
     def said_hello(self, now_ms: int) -> None:
@@ -37,7 +40,7 @@ class Session:
 
     def look_due(self, now_ms: int, *, reporting: bool) -> bool:
         """Whether to read `domid` and `welcome` now: with a report, or because a welcome is still awaited."""
-        return now_ms >= self._look_ms and (reporting or not self._welcomed)
+        return now_ms >= self._look_ms and (reporting or not self.welcomed)
 
     def wait_ms(self, now_ms: int) -> int:
         """How long there is nothing at all to do: only a quiet agent has such times."""
@@ -71,4 +74,4 @@ class Session:
         return ""
 
     def _set(self, settings: Welcome, *, welcomed: bool, quiet: bool = False) -> None:
-        self.settings, self._welcomed, self.quiet = settings, welcomed, quiet
+        self.settings, self.welcomed, self.quiet = settings, welcomed, quiet

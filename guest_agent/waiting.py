@@ -30,13 +30,14 @@ class DeadlinePassed(Exception):
 
 
 class Waiter:
-    """One per process, in its main thread: it takes over SIGALRM, SIGTERM, SIGINT and the interval timer."""
+    """One per process, in its main thread: it takes over SIGALRM, SIGTERM, SIGINT, SIGHUP and the interval timer."""
 
-    __slots__ = ("_armed", "_poll", "_woken_fd", "finishing", "stopping")
+    __slots__ = ("_armed", "_poll", "_woken_fd", "finishing", "hung_up", "stopping")
 
     def __init__(self) -> None:
         self.stopping = False  # somebody asked the agent to stop
         self.finishing = False  # and it is doing its last errands: calls go on under their deadline
+        self.hung_up = False  # somebody changed the settings
         self._armed = False
         self._woken_fd, wake_fd = os.pipe()
         os.set_blocking(self._woken_fd, False)
@@ -47,6 +48,7 @@ class Waiter:
         signal.signal(signal.SIGALRM, self._on_alarm)
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_hangup)
 
     def watch(self, stalls_fd: int) -> None:
         """Have sleeps end when programs stall, as this descriptor says (a PSI trigger); -1: there is none."""
@@ -81,6 +83,9 @@ class Waiter:
         if self._armed:
             self._armed = False
             raise DeadlinePassed
+
+    def _on_hangup(self, _number: int, _frame: "FrameType | None") -> None:
+        self.hung_up = True
 
     def _on_stop(self, _number: int, _frame: "FrameType | None") -> None:
         self.stopping = True

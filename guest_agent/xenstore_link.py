@@ -7,6 +7,7 @@ from guest_agent.xenstore import Refused, Xenstore, XenstoreError
 from protocol import (
     GRANT_KEY,
     HELLO_KEY,
+    PULSE_KEY,
     REPORT_KEY,
     TAKES_GRANTS,
     WELCOME_KEY,
@@ -18,6 +19,7 @@ from protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from guest_agent.alone import Alone
     from guest_agent.grants import Grants
     from guest_agent.sample import Sample
     from protocol import Welcome
@@ -31,13 +33,14 @@ REFUSED_BACKOFF_MS = 60_000
 class XenstoreLink(Link):
     """A session over xenstore that survives xenstore: what failed is tried again, later and later."""
 
-    __slots__ = ("_backoff_ms", "_grants", "_hello", "_not_before_ms", "_notices", "_session", "_store")
+    __slots__ = ("_backoff_ms", "_grants", "_hello", "_not_before_ms", "_notices", "_session", "_store", "alone")
 
-    def __init__(self, store: Xenstore, hello: Hello, notices: Notices) -> None:
+    def __init__(self, store: Xenstore, hello: Hello, notices: Notices, alone: "Alone | None" = None) -> None:
         self._store = store
         self._hello = encode_hello(hello)
         self._notices = notices
         self._session = Session()
+        self.alone = alone
         self._grants: Grants | None = None
         if hello.capabilities & TAKES_GRANTS:
             from guest_agent import grants  # noqa: PLC0415 - for guests that can grow by themselves
@@ -66,7 +69,9 @@ class XenstoreLink(Link):
         return self._session.hello_due
 
     def errand_due(self, now_ms: int) -> bool:
-        """Whether a hello is due or a welcome is awaited."""
+        """Whether a hello is due, a welcome is awaited, or the arbiter's pulse is to be felt."""
+        if self.alone and self.alone.pulse_due(now_ms):
+            return True
         return self._session.hello_due or self._session.look_due(now_ms, reporting=False)
 
     def start_over(self) -> None:
@@ -138,3 +143,5 @@ class XenstoreLink(Link):
             if session.hello_due:
                 store.write(HELLO_KEY, self._hello)
                 session.said_hello(now_ms)
+        if self.alone and self.alone.pulse_due(now_ms):
+            self.alone.on_pulse(store.read(PULSE_KEY) if session.welcomed else None, now_ms)

@@ -16,7 +16,7 @@ from protocol.codec import (
     encode_welcome,
 )
 from protocol.errors import REASONS, LocalProtocolError, ProtocolError, RemoteProtocolError
-from protocol.keys import GRANT_KEY, HELLO_KEY, REPORT_KEY, WELCOME_KEY, domain_path
+from protocol.keys import GRANT_KEY, HELLO_KEY, PULSE_KEY, PULSE_S, REPORT_KEY, WELCOME_KEY, domain_path
 from protocol.messages import (
     FINAL,
     HAS_BALLOON,
@@ -42,6 +42,8 @@ __all__ = [
     "HAS_PSI",
     "HAS_VMSTAT",
     "HELLO_KEY",
+    "PULSE_KEY",
+    "PULSE_S",
     "REASONS",
     "REPORT_KEY",
     "TAKES_GRANTS",

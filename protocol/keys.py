@@ -9,6 +9,9 @@ HELLO_KEY = "data/aerostat/hello"
 REPORT_KEY = "data/aerostat/report"
 WELCOME_KEY = "aerostat/welcome"
 GRANT_KEY = "aerostat/grant"
+PULSE_KEY = "/tool/aerostat/pulse"
+"""The arbiter's sign of life, for every guest to read: it is another value at least every PULSE_S."""
+PULSE_S = 10.0
 
 
 def domain_path(domid: int) -> str:

@@ -18,6 +18,7 @@ from dom0_arbiter.service.collector import Collector
 from dom0_arbiter.service.dom0 import Dom0Source, OwnProc, represent_dom0
 from dom0_arbiter.service.inbox import Inbox
 from dom0_arbiter.service.notify import notify
+from dom0_arbiter.service.pulse import beat
 from dom0_arbiter.service.status import describe
 from dom0_arbiter.xen import Hypervisor, HypervisorError, Xenstore, sample_dom0
 
@@ -48,7 +49,7 @@ class Arbiter:
         self._actuator = Actuator(xenstore, hypervisor)
         self._hypervisor = hypervisor
         self._started_s = trio.current_time()
-        self.target_writes_total = 0
+        self.target_writes_total = self._steps_total = 0
         self.recent: deque[Decision] = deque(maxlen=RECENT_DECISIONS)
 
     async def run(self, listener: trio.SocketListener) -> None:
@@ -59,6 +60,7 @@ class Arbiter:
             nursery.start_soon(self._represent_dom0)
             nursery.start_soon(self._decide)
             nursery.start_soon(self._tell_service_manager)
+            nursery.start_soon(beat, self._xenstore, lambda: self._steps_total)
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the admin socket."""
@@ -126,6 +128,7 @@ class Arbiter:
 
     async def _step(self, events: Sequence[Event]) -> Plan:
         self.state, plan, decisions = step(self.state, events, trio.current_time())
+        self._steps_total += 1
         self.recent.extend(decisions)
         self.target_writes_total += sum(isinstance(action, WriteTarget) for action in plan.actions)
         for decision in decisions:

@@ -5,9 +5,11 @@ import pytest
 from guest_agent import Counters, Sample
 from guest_agent import agent as module
 from guest_agent.agent import Agent
+from guest_agent.alone import Alone, floor_of_kib
 from guest_agent.link import Link
 from guest_agent.notices import Notices
 from guest_agent.sources import SourceError
+from guest_agent.tunables import Tunables
 from protocol import Report
 
 
@@ -165,3 +167,35 @@ def test_a_stall_calls_for_the_counters_at_once() -> None:
     assert source.counters_read == read
     agent.step(1400, stalled=True)
     assert source.counters_read == read + 1
+
+
+def test_alone_it_sizes_its_guest_though_nothing_can_be_said_and_hands_that_back_in_the_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    source, link, agent = make()
+    agent.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30\ndown_hysteresis = 1"), 0)
+    agent.step(0)
+    said = len(link.said)
+    link.resting_ms = 60_000
+    assert agent.step(20_000) == 60_000
+    for now_ms in (30_000, 31_000):
+        assert agent.step(now_ms) <= 1000
+    assert source.balloon_kib == 262_144 - 200_000 + floor_of_kib(200_000)
+    assert len(link.said) == said
+    link.resting_ms = 0
+    agent.alone.on_pulse(b"1", 32_000)
+    agent.step(32_000)
+    assert source.balloon_kib == 262_144
+    assert len(link.said) == said + 1, "which is news"
+    for now_ms in (62_000, 63_000):
+        agent.step(now_ms)
+    assert source.balloon_kib < 262_144
+    agent.farewell(NoStore())  # type: ignore[arg-type]
+    assert source.balloon_kib == 262_144
+    assert capfd.readouterr().err == ""
+
+
+class NoStore:
+    """A xenstore that is not there any more."""
+
+    quiet = True

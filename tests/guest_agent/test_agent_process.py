@@ -9,7 +9,7 @@ import pytest
 from protocol import FINAL, URGENT, Welcome
 from tests.contract.servers import Server
 from tests.guest_agent.kernels import PlayedProcfs
-from tests.guest_agent.processes import Dom0, agent, stop
+from tests.guest_agent.processes import PATIENCE_S, Dom0, agent, stop
 from tests.integration.plain_client import PlainClient
 from tests.integration.real_xenstored import RealXenstored
 
@@ -157,3 +157,42 @@ def test_a_xenstore_that_refuses_is_told_of_once_and_not_pestered(server: Server
     with agent("--socket", server.guest_path(5), "--procfs", procfs.directory) as process:
         time.sleep(1.5)
         assert stop(process) == "aerostat-agent: xenstore refuses data/aerostat/hello: EACCES\n"
+
+
+def test_settings_are_read_again_when_it_is_told_to(server: Server, procfs: PlayedProcfs, tmp_path: Path) -> None:
+    server.add(5)
+    settings = tmp_path / "agent.conf"
+    settings.write_text("interval_s = 7\n")
+    arguments = ("--socket", server.guest_path(5), "--procfs", procfs.directory, "--config", settings)
+    with agent(*arguments) as process:
+        Dom0(server.dom0_path(), 5).report()
+        settings.write_text("interval_s = none\n")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1.0)
+        settings.write_text("alone = committed-as\n")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1.0)
+        errors = stop(process).splitlines()
+    assert errors == [
+        f"aerostat-agent: {settings}:1: interval_s = none: a whole number of 1 to 3600 expected: going on as before",
+        "aerostat-agent: alone = committed-as: this guest has no balloon that the agent may set: going on as before",
+    ]
+
+
+def test_bad_settings_are_named_at_the_start_and_good_ones_shown(
+    server: Server, procfs: PlayedProcfs, tmp_path: Path
+) -> None:
+    settings = tmp_path / "agent.conf"
+    settings.write_text("interval_s = 0\n")
+    server.add(5)
+    for arguments in (("--socket", server.guest_path(5), "--procfs", procfs.directory), ("--show-config",)):
+        with agent(*arguments, "--config", settings) as process:
+            output, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 2
+        assert f"{settings}:1: interval_s = 0: a whole number of 1 to 3600 expected" in errors
+        assert output == ""
+    settings.write_text("interval_s = 9\n")
+    with agent("--show-config", "--config", settings) as process:
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert "alone = stay\n" in output and "interval_s = 9\n" in output

@@ -36,6 +36,7 @@ def test_values_stand_apart_or_behind_an_equals_sign() -> None:
         ("--stdout --socket /s", "--stdout and --socket exclude each other"),
         ("--footprint --once", "--footprint excludes --once, --stdout and --socket"),
         ("--footprint --socket /s", "--footprint excludes --once, --stdout and --socket"),
+        ("--config /c --stdout", "--config means nothing with --stdout or --footprint"),
         ("--json", "--json goes with --footprint"),
         ("--source psutil --procfs /p", "--procfs means nothing with --source psutil"),
     ],

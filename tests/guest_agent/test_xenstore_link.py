@@ -1,12 +1,24 @@
 """A session and its grants over a real connection to a xenstore."""
 
 from guest_agent import Sample
+from guest_agent.alone import Alone
 from guest_agent.notices import Notices
 from guest_agent.report import build_hello, build_report
 from guest_agent.sample import Counters
+from guest_agent.tunables import Tunables
 from guest_agent.xenstore import Xenstore
 from guest_agent.xenstore_link import XenstoreLink
-from protocol import GRANT_KEY, TAKES_GRANTS, WELCOME_KEY, Grant, Report, Welcome, encode_grant, encode_welcome
+from protocol import (
+    GRANT_KEY,
+    PULSE_KEY,
+    TAKES_GRANTS,
+    WELCOME_KEY,
+    Grant,
+    Report,
+    Welcome,
+    encode_grant,
+    encode_welcome,
+)
 from tests.contract.servers import Server
 from tests.contract.wire_client import WireClient
 from tests.guest_agent.test_xenstore import connect
@@ -58,3 +70,30 @@ def test_an_agent_that_cannot_grow_its_guest_looks_for_no_grant(server: Server) 
     assert link.exchange(report(1000), "first", 1000)
     assert not link.is_granted(1000)
     assert link.grown_target_kib(sample(1000, 0), 256 * MIB) == 0
+
+
+def test_the_pulse_of_an_arbiter_that_welcomed_us_is_felt_and_no_other(server: Server) -> None:
+    server.add(DOMID)
+    alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30"), 0)
+    hello = build_hello(os_name="Linux", os_version="6.1", boot_id="b", capabilities=TAKES_GRANTS)
+    link = XenstoreLink(connect(server.guest_path(DOMID)), hello, Notices(), alone)
+    assert link.exchange(report(0), "first", 0)
+
+    def say_at(*times_ms: int) -> None:
+        for now_ms in times_ms:
+            dom0.write(PULSE_KEY, b"%d" % now_ms)
+            dom0.set_perms(PULSE_KEY, "r0")
+            assert link.errand_due(now_ms)
+            assert link.exchange(None, "", now_ms)
+
+    with WireClient(server.dom0_path()) as dom0:
+        say_at(10_000, 20_000, 30_000)
+        assert alone.is_alone(30_000), "it has welcomed nobody"
+        welcome_key = f"/local/domain/{DOMID}/{WELCOME_KEY}"
+        dom0.write(welcome_key, encode_welcome(Welcome(version=1, reason="")))
+        dom0.set_perms(welcome_key, "n0", f"r{DOMID}")
+        say_at(40_000, 50_000)
+        assert not alone.is_alone(50_000)
+        for now_ms in (60_000, 70_000, 80_000):  # an arbiter that died leaves its welcome, and its last pulse
+            assert link.exchange(report(now_ms), "heartbeat", now_ms)
+        assert alone.is_alone(80_000)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import trio
 
 from dom0_arbiter.cli.main import main
 from dom0_arbiter.policy import Settings
-from dom0_arbiter.service import Arbiter, SocketInUseError, listen_admin
+from dom0_arbiter.service import Arbiter, SocketInUseError, listen_admin, pulse
 from dom0_arbiter.simulator.demo_host.embedded import PlayedHypervisor
 from dom0_arbiter.simulator.host import Host
 from dom0_arbiter.xen import open_xenstore
-from protocol import REPORT_KEY, Report, decode_welcome, encode_report
+from protocol import PULSE_KEY, REPORT_KEY, Report, decode_welcome, encode_report
 
 from .played_host import MIB, PlayedHost, domain_status, hello_of_versions, played_host, until
 from .real_xenstored import RealXenstored
@@ -50,6 +51,34 @@ def test_a_hello_is_answered_so_that_the_guest_can_read_it(xenstored: RealXensto
             refused = decode_welcome(host.clients[6].read("aerostat/welcome"))
             assert refused.version == 0
             assert "versions 2 to 3" in refused.reason
+
+    trio.run(scenario)
+
+
+def test_the_pulse_is_there_for_every_guest_and_stands_still_without_an_arbiter(
+    xenstored: RealXenstored, socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "BEAT_S", 0.3)
+
+    async def scenario() -> None:
+        async with played_host(xenstored) as host:
+            guest = host.clients[6]
+
+            def felt() -> bytes | None:
+                with suppress(PermissionError):  # as long as there is none: a guest may not even know of that
+                    return guest.read(PULSE_KEY)
+                return None
+
+            async with host.arbiter(socket_path):
+                await until(lambda: felt() is not None)
+                first = felt()
+                await until(lambda: felt() != first)
+                assert guest.perms(PULSE_KEY) == ["r0"]
+                with pytest.raises(PermissionError):
+                    guest.write(PULSE_KEY, b"mine")
+            last = felt()
+            await trio.sleep(1.0)
+            assert felt() == last
 
     trio.run(scenario)
 

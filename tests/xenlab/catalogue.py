@@ -108,6 +108,14 @@ SCENARIOS = (
     Scenario(name="recover", shape=STORMY, boot="storm", gating=False, default=False),
     Scenario(name="recover-disk", shape=STORMY_DISK, boot="storm-disk", gating=False, default=False),
     Scenario(
+        name="alone",
+        shape=SMALL,
+        boot="alone",
+        variants=("committed-as", "working-set"),
+        gating=False,
+        default=False,
+    ),
+    Scenario(
         name="hogs",
         shape=STORMY_DISK,
         boot="storm-disk",

@@ -7,7 +7,18 @@ from collections.abc import Callable
 
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import Run
-from tests.xenlab.driver.scenarios import contention, dom0, estimators, faults, hogs, lifecycle, recover, spike, surplus
+from tests.xenlab.driver.scenarios import (
+    alone,
+    contention,
+    dom0,
+    estimators,
+    faults,
+    hogs,
+    lifecycle,
+    recover,
+    spike,
+    surplus,
+)
 
 PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "spike": spike.play_spike,
@@ -23,6 +34,7 @@ PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "save-restore": lifecycle.play_save_restore,
     "recover": recover.play_recover,
     "recover-disk": recover.play_recover,
+    "alone": alone.play_alone,
     "hogs": hogs.play_hogs,
     "surplus": surplus.play_surplus,
     "dom0-managed": dom0.play_dom0,

@@ -1,0 +1,96 @@
+"""A guest on its own: what its balloon aims at while no arbiter lives. Pure; for guests whose owner wants that.
+
+The rules are those that Linux had until 5.3 (drivers/xen/xen-selfballoon.c): every so often towards a goal, up at once,
+down by a part of the way, never below a floor that depends on the guest's size. The goal is what the kernel has
+committed itself to, as there, or what is not available, which leaves caches out and knows of memory that was only ever
+asked for.
+"""
+
+from guest_agent.sample import Sample
+from guest_agent.tunables import STAY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guest_agent.tunables import Tunables
+
+MIB = 1024
+FLOORS = ((512, 99, 32), (64, 40, 8), (16, 16, 2), (0, 0, 1))
+"""Above so many MiB, the floor is so many, and one in so many of those above (of the size with which it began)."""
+HEADROOM_RATIO = 2
+"""Beyond what is not available, so many times the urgent threshold: what a grant would bring it back to."""
+
+
+class Alone:
+    """Whether there is an arbiter, by its pulse; and, while there is none, how large this guest should be. Mutable."""
+
+    __slots__ = ("_due_ms", "_home_kib", "_life_ms", "_looked_ms", "_offset_kib", "_pulse", "_total_kib", "tunables")
+
+    def __init__(self, tunables: "Tunables", now_ms: int) -> None:
+        self.tunables = tunables
+        self._pulse: bytes | None = None
+        self._life_ms = self._looked_ms = now_ms
+        self._total_kib = 0
+        self._home_kib = 0  # what the balloon aimed at when the guest came to be alone; 0: it is not
+        self._offset_kib = 0
+        self._due_ms = 0
+
+    def pulse_due(self, now_ms: int) -> bool:
+        """Whether to look for the arbiter's pulse: three times in the time after which it is given up."""
+        return now_ms - self._looked_ms >= self.tunables.alone_after_s * 1000 // 3
+
+    def on_pulse(self, untrusted_pulse: bytes | None, now_ms: int) -> None:
+        """Take in what stands in xenstore. Only that it is another value means something."""
+        self._looked_ms = now_ms
+        if untrusted_pulse is not None and untrusted_pulse != self._pulse:
+            self._life_ms = now_ms
+        self._pulse = untrusted_pulse
+
+    def is_alone(self, now_ms: int) -> bool:
+        """Whether no arbiter has shown life for as long as the owner set."""
+        return self.tunables.alone != STAY and now_ms - self._life_ms >= self.tunables.alone_after_s * 1000
+
+    def target_kib(self, sample: Sample, *, balloon_kib: int, urgent_kib: int) -> int:
+        """What the balloon should aim at instead of `balloon_kib`, in its own measure; 0: that is right.
+
+        Between the floor and what it aimed at when the guest came to be alone, and that again once it is not.
+        """
+        now_ms = sample.uptime_ms
+        if not self.is_alone(now_ms):
+            return self.hand_back(balloon_kib)
+        settled, self._total_kib = sample.total_kib == self._total_kib, sample.total_kib
+        if not self._home_kib:
+            if not settled:  # the balloon is on its way: where it leads is not known
+                return 0
+            self._home_kib, self._offset_kib = balloon_kib, balloon_kib - sample.total_kib
+        if now_ms < self._due_ms and sample.available_kib >= urgent_kib:
+            return 0
+        self._due_ms = now_ms + self.tunables.interval_s * 1000
+        size_kib = balloon_kib - self._offset_kib  # what it will have, in the kernel's own measure
+        goal_kib = self._goal_kib(sample, urgent_kib)
+        if goal_kib < size_kib:
+            size_kib -= (size_kib - goal_kib) // self.tunables.down_hysteresis
+        else:
+            size_kib += -(-(goal_kib - size_kib) // self.tunables.up_hysteresis)
+        home_kib = self._home_kib - self._offset_kib
+        floor_kib = max(floor_of_kib(home_kib), self.tunables.least_kib)
+        wanted_kib = min(max(size_kib, floor_kib), home_kib) + self._offset_kib
+        return wanted_kib if wanted_kib != balloon_kib else 0
+
+    def hand_back(self, balloon_kib: int) -> int:
+        """What the balloon should aim at again, now that somebody else sees to it; 0: that is right."""
+        home_kib, self._home_kib = self._home_kib, 0
+        return home_kib if home_kib != balloon_kib else 0
+
+    def _goal_kib(self, sample: Sample, urgent_kib: int) -> int:
+        if self.tunables.alone == "committed-as":
+            return int(sample.committed_kib + self.tunables.reserve_kib)
+        used_kib = sample.total_kib - sample.available_kib
+        return int(used_kib + HEADROOM_RATIO * urgent_kib + self.tunables.reserve_kib)
+
+
+def floor_of_kib(size_kib: int) -> int:
+    """The least that a guest of that size is driven to: the kernel's table, by MiB (selfballoon_min_usable_mb)."""
+    for above, least, part in FLOORS:
+        if size_kib >= above * MIB:
+            return least * MIB + (size_kib - above * MIB) // part
+    return 0
