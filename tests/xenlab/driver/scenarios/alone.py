@@ -1,4 +1,4 @@
-"""The arbiter dies and stays away: guests whose owners want that size themselves, and hand that back when it returns."""
+"""The arbiter dies and stays away: guests whose owners want that size themselves, and hand that back in the end."""
 
 import time
 
@@ -25,7 +25,7 @@ BACK_WITHIN_S = 60.0
 
 
 def play_alone(lab: Lab, run: Run) -> None:
-    """By the rule that the variant names; a program grows in one of the guests while nobody but its agent sees to it."""
+    """By the rule that the variant names; a program grows in one of them while nobody but its agent sees to it."""
     guests = list(lab.guests.values())
     fill_caches(lab)
     for guest in guests:
