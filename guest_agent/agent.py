@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from guest_agent.alone import Alone
     from guest_agent.link import Link
+    from guest_agent.shrinking import Shrinking
     from guest_agent.sources import Source
     from guest_agent.waiting import Waiter
     from guest_agent.xenstore_link import XenstoreLink
@@ -25,6 +26,8 @@ COUNTERS_FRESH_MS = 100
 SUSPENDED_MS = 50
 """The clock that counts suspends ran ahead of the one that does not by this: the guest was suspended, or moved."""
 FAREWELL_S = 0.5
+FREED_MS = 40
+"""Between two steps of freeing: what others need of the processor, and a balloon to take what is there."""
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -47,12 +50,13 @@ class Agent:
         "_suspended_ms",
         "_told",
         "alone",
+        "shrinking",
     )
 
-    def __init__(self, source: "Source", link: "Link", notices: Notices, alone: "Alone | None" = None) -> None:
-        """alone: what a guest without an arbiter does with its balloon; None: nothing."""
+    def __init__(self, source: "Source", link: "Link", notices: Notices) -> None:
         self._source = source
-        self.alone = alone
+        self.alone: Alone | None = None  # what sizes the guest while no arbiter lives
+        self.shrinking: Shrinking | None = None  # what frees memory for its balloon
         self._link = link
         self._notices = notices
         self._cadence = Cadence(link.settings)
@@ -99,7 +103,10 @@ class Agent:
         if not rest_ms and (reason or self._link.errand_due(at_ms)):
             has_news = reason and not self._link.quiet
             self._say(sample if has_news else None, reason, at_ms)
-        return self._cadence.sleep_ms(now_ms())
+        sleep_ms = self._cadence.sleep_ms(now_ms())
+        if sample and self.shrinking and self._free_for_balloon(self.shrinking, sample):
+            return min(sleep_ms, FREED_MS)
+        return sleep_ms
 
     def say_once(self) -> bool:
         """Report once; return whether it arrived."""
@@ -153,6 +160,26 @@ class Agent:
         return self._aim(
             lambda balloon_kib: alone.target_kib(sample, balloon_kib=balloon_kib, urgent_kib=urgent_kib), "sized"
         )
+
+    def _free_for_balloon(self, shrinking: "Shrinking", sample: Sample) -> bool:
+        """Free some of what the balloon has yet to take, and wake it; return whether that should go on."""
+        source = self._source
+        try:
+            gap_kib = source.read_balloon_gap_kib()
+            if gap_kib > 0:
+                self._read_counters(sample.uptime_ms)
+            step_kib = shrinking.step_kib(sample, self._counters, gap_kib=gap_kib)
+            if not step_kib:
+                return False
+            began_ns = time.monotonic_ns()
+            is_freed = source.free_memory(step_kib)
+            shrinking.freed(step_kib if is_freed else 0, (time.monotonic_ns() - began_ns) // 1000)
+            source.write_balloon_kib(source.read_balloon_kib())
+        except SourceError as error:
+            self._notices.trouble("freeing", str(error))
+            return False
+        self._notices.over("freeing")
+        return is_freed
 
     def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
         """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""

@@ -3,7 +3,7 @@
 The rules are those that Linux had until 5.3 (drivers/xen/xen-selfballoon.c): every so often towards a goal, up at once,
 down by a part of the way, never below a floor that depends on the guest's size. The goal is what the kernel has
 committed itself to, as there, or what is not available, which leaves caches out and knows of memory that was only ever
-asked for.
+asked for. In a guest without swap it is never less than that.
 """
 
 from guest_agent.sample import Sample
@@ -82,10 +82,11 @@ class Alone:
         return home_kib if home_kib != balloon_kib else 0
 
     def _goal_kib(self, sample: Sample, urgent_kib: int) -> int:
+        goal_kib = sample.total_kib - sample.available_kib + HEADROOM_RATIO * urgent_kib
         if self.tunables.alone == "committed-as":
-            return int(sample.committed_kib + self.tunables.reserve_kib)
-        used_kib = sample.total_kib - sample.available_kib
-        return int(used_kib + HEADROOM_RATIO * urgent_kib + self.tunables.reserve_kib)
+            # Without swap what is used can go nowhere: there the kernel's rule drove a guest into the OOM killer.
+            goal_kib = sample.committed_kib if sample.swap_total_kib else max(sample.committed_kib, goal_kib)
+        return int(goal_kib + self.tunables.reserve_kib)
 
 
 def floor_of_kib(size_kib: int) -> int:

@@ -10,12 +10,12 @@ from guest_agent.options import CONFIG_PATH, HELP, USAGE, Options, UsageError
 from guest_agent.report import build_hello
 from guest_agent.sources import SourceError, open_source
 from guest_agent.waiting import Stopped, Waiter
-from protocol import TAKES_GRANTS, __version__
+from protocol import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from guest_agent.alone import Alone
     from guest_agent.sources import Source
+    from guest_agent.xenstore_link import XenstoreLink
 
 DONE, BAD_USAGE, UNREACHABLE = 0, 2, 3
 
@@ -63,11 +63,6 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     except ImportError as error:
         write_error(f"{error}: it comes with aerostat[guest]")
         return BAD_USAGE
-    try:
-        alone = _renew_alone(None, source, options)
-    except UsageError as error:
-        write_error(str(error))
-        return BAD_USAGE
     hello = build_hello(
         os_name=source.os_name,
         os_version=source.os_version,
@@ -87,14 +82,19 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
             write_error(str(error))
             return BAD_USAGE
         return DONE
-    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices, alone)
-    agent = Agent(source, link, notices, alone)
+    link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices)
+    agent = Agent(source, link, notices)
+    try:
+        _follow_owner(options, agent, link, source)
+    except UsageError as error:
+        write_error(str(error))
+        return BAD_USAGE
     if options.once:
         return DONE if agent.say_once() else UNREACHABLE
 
     def reload() -> None:
         try:
-            agent.alone = link.alone = _renew_alone(agent.alone, source, options)
+            _follow_owner(options, agent, link, source)
         except UsageError as error:
             notices.trouble("settings", f"{error}: going on as before")
         else:
@@ -107,26 +107,14 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     return DONE
 
 
-def _renew_alone(alone: "Alone | None", source: "Source", options: Options) -> "Alone | None":
-    """Return what governs the guest while no arbiter lives, by its owner's file as it is now; None: nothing does.
+def _follow_owner(options: Options, agent: Agent, link: "XenstoreLink", source: "Source") -> None:
+    """Put the owner's file as it is now into force, if there is or was one; raise UsageError."""
+    is_set = options.config is not None or os.path.exists(CONFIG_PATH)  # noqa: PTH110 - pathlib costs 1 MB
+    if is_set or agent.alone or agent.shrinking:
+        from guest_agent.owner import follow, read_tunables  # noqa: PLC0415 - for guests whose owner sets something
 
-    Raises UsageError.
-    """
-    if alone is None and options.config is None and not os.path.exists(CONFIG_PATH):  # noqa: PTH110
-        return None
-    from guest_agent.tunables import STAY, read_tunables  # noqa: PLC0415 - for guests whose owner sets something
-
-    tunables = read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None)
-    if alone is not None:
-        alone.tunables = tunables
-        return alone
-    if tunables.alone == STAY:
-        return None
-    if not source.capabilities & TAKES_GRANTS:
-        raise UsageError(f"alone = {tunables.alone}: this guest has no balloon that the agent may set")
-    from guest_agent.alone import Alone  # noqa: PLC0415
-
-    return Alone(tunables, now_ms())
+        tunables = read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None)
+        follow(tunables, agent, link, source, now_ms())
 
 
 def _show_config(options: Options) -> int:

@@ -13,6 +13,7 @@ NUMBERS = {
     "down_hysteresis": (8, 1, 1000),
     "reserve_kib": (0, 0, 2**40),
     "least_kib": (0, 0, 2**40),
+    "free_for_balloon_kib_s": (0, 0, 2**40),
 }
 """Name: default, least, most."""
 
@@ -30,6 +31,7 @@ class Tunables:
         down_hysteresis: int
         reserve_kib: int
         least_kib: int
+        free_for_balloon_kib_s: int
 
     def __init__(self, text: str = "", where: str = "") -> None:
         """Read lines of `name = value`; raise UsageError. What is not set has its default; # begins a comment."""

@@ -35,12 +35,12 @@ class XenstoreLink(Link):
 
     __slots__ = ("_backoff_ms", "_grants", "_hello", "_not_before_ms", "_notices", "_session", "_store", "alone")
 
-    def __init__(self, store: Xenstore, hello: Hello, notices: Notices, alone: "Alone | None" = None) -> None:
+    def __init__(self, store: Xenstore, hello: Hello, notices: Notices) -> None:
         self._store = store
         self._hello = encode_hello(hello)
         self._notices = notices
         self._session = Session()
-        self.alone = alone
+        self.alone: Alone | None = None  # who wants to know whether an arbiter lives
         self._grants: Grants | None = None
         if hello.capabilities & TAKES_GRANTS:
             from guest_agent import grants  # noqa: PLC0415 - for guests that can grow by themselves

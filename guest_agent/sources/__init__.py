@@ -26,6 +26,16 @@ if TYPE_CHECKING:
         def read_counters(self) -> Counters:
             """Return the counters now, or raise SourceError; what is not measured is 0. Follows a sample."""
 
+        @property
+        def can_free(self) -> bool:
+            """Whether `free_memory` can do anything, for a balloon that there is."""
+
+        def read_balloon_gap_kib(self) -> int:
+            """Return how much the balloon driver has yet to take, or raise SourceError; only with HAS_BALLOON."""
+
+        def free_memory(self, kib: int) -> bool:
+            """Free so much, the least painful first; return whether that was to be had, or raise SourceError."""
+
         def open_stalls(self) -> int:
             """Return a descriptor to poll for POLLPRI: programs stall for memory; -1: there is none here."""
 

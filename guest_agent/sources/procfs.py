@@ -1,5 +1,6 @@
 """Linux: /proc through descriptors that stay open, because opening costs more than reading."""
 
+import errno
 import os
 import time
 
@@ -20,6 +21,13 @@ from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT, TAKES_GRANTS
 
 BALLOON = "/sys/devices/system/xen_memory/xen_memory0/target_kb"
 """What the balloon driver aims at (drivers/xen/xen-balloon.c, Linux)."""
+BALLOON_NOW = "/sys/devices/system/xen_memory/xen_memory0/info/current_kb"
+"""And what it has come to, in the same measure."""
+RECLAIM = "/sys/fs/cgroup/memory.reclaim"
+"""Frees as many bytes as are written to it (Documentation/admin-guide/cgroup-v2.rst, Linux 5.19)."""
+ZSWAP = "/sys/module/zswap/parameters/enabled"
+CACHE_ONLY = b" swappiness=0"
+"""And leaves anonymous memory alone (Linux 6.10)."""
 BLOCK = "/sys/block"
 """Where each zram device says what it takes, in its mm_stat (drivers/block/zram/zram_drv.c, Linux 4.1)."""
 STALLS = (b"some 50000 500000\0", b"some 200000 2000000\0")
@@ -74,6 +82,12 @@ class _ZramSwap:
         self._block = block
         self._stats: dict[str, _KeptFile] = {}
 
+    def is_all_there_is(self) -> bool:
+        """Whether no swap lies elsewhere; raise SourceError or Torn."""
+        text = self._swaps.read()
+        devices = text.splitlines()[1:]  # below a line of headings
+        return len(parse_swaps(text)) == len(devices)
+
     def add_to(self, counters: Counters) -> None:
         """Add every device's use and cost; raise SourceError or Torn. Devices come and go with swapon and swapoff."""
         used_kib = parse_swaps(self._swaps.read())
@@ -94,6 +108,8 @@ class ProcfsSource:
 
     __slots__ = (
         "_balloon",
+        "_balloon_now",
+        "_can_spare_anon",
         "_meminfo",
         "_min_free",
         "_pressure",
@@ -116,6 +132,8 @@ class ProcfsSource:
         self._min_free = _kept_if_readable(f"{root}/sys/vm/min_free_kbytes")
         # Another root is another kernel's, or none's: this machine's balloon would not be its own, nor its devices.
         self._balloon = _kept_if_readable(BALLOON) if root == "/proc" else None
+        self._balloon_now = _kept_if_readable(BALLOON_NOW) if self._balloon else None
+        self._can_spare_anon = True  # memory.reclaim takes CACHE_ONLY, until it says that it does not
         swaps = _kept_if_readable(f"{root}/swaps")
         self._zram = _ZramSwap(swaps, BLOCK if root == "/proc" else root + BLOCK) if swaps else None
         self._swapping_meminfo = b""  # the last sample's text, for the counters to read on; empty without swap
@@ -152,6 +170,51 @@ class ProcfsSource:
     def write_balloon_kib(self, kib: int) -> None:
         """Have the balloon driver aim at that; raise SourceError."""
         _write(BALLOON, b"%d" % kib)
+
+    def read_balloon_gap_kib(self) -> int:
+        """Return how much the balloon driver has yet to take from this guest, 0 or less: nothing; raise SourceError."""
+        if not self._balloon or not self._balloon_now:
+            return 0
+        try:
+            return parse_number(self._balloon_now.read()) - self.read_balloon_kib()
+        except Torn as error:
+            raise SourceError(str(error)) from error
+
+    @property
+    def can_free(self) -> bool:
+        """Whether there is a balloon to free memory for, and a way to do it."""
+        return self._balloon_now is not None and os.access(RECLAIM, os.W_OK)
+
+    def free_memory(self, kib: int) -> bool:
+        """Have the kernel free so much; return whether that was to be had; raise SourceError.
+
+        Of cache first, then of what swap in memory (zram, zswap) can hold; never of what would go to a disk. Where a
+        kernel cannot be told to leave anonymous memory alone, and there is a swap disk, nothing is freed.
+        """
+        text = b"%dK" % kib
+        try:
+            if self._can_spare_anon:
+                try:
+                    if _reclaim(text + CACHE_ONLY):
+                        return True
+                except OSError as error:
+                    if error.errno != errno.EINVAL:
+                        raise
+                    self._can_spare_anon = False
+            return self._swaps_to_memory() and _reclaim(text)
+        except Torn as error:
+            raise SourceError(str(error)) from error
+        except OSError as error:
+            raise SourceError(f"{RECLAIM}: {error.strerror}") from error
+
+    def _swaps_to_memory(self) -> bool:
+        """Whether no swap is on a disk without zswap before it; without any swap, too. Raises SourceError or Torn."""
+        try:
+            if _KeptFile(ZSWAP).read().strip() == b"Y":
+                return True
+        except SourceError:
+            pass  # a kernel without it
+        return self._zram is None or self._zram.is_all_there_is()
 
     def open_stalls(self) -> int:
         """Return a descriptor that is readable out of band whenever programs stall (a PSI trigger); -1: none to be had.
@@ -192,6 +255,20 @@ class ProcfsSource:
         except Torn as error:
             raise SourceError(str(error)) from error
         return counters
+
+
+def _reclaim(text: bytes) -> bool:
+    try:
+        fd = os.open(RECLAIM, os.O_WRONLY)
+        try:
+            os.write(fd, text)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:  # less than that was to be had
+            return False
+        raise
+    return True
 
 
 def _write(path: str, text: bytes) -> None:

@@ -50,6 +50,16 @@ class PsutilSource:
         """Return zeros: nothing of this is measured."""
         return Counters()
 
+    can_free = False
+
+    def read_balloon_gap_kib(self) -> int:
+        """Raise SourceError: no system but Linux shows its balloon."""
+        raise SourceError("the balloon is not shown here")
+
+    def free_memory(self, kib: int) -> bool:
+        """Raise SourceError."""
+        raise SourceError(f"nothing can be freed here, not even {kib} KiB")
+
     def open_stalls(self) -> int:
         """Return -1: psutil knows of no stalls."""
         return -1

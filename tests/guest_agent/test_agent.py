@@ -8,6 +8,7 @@ from guest_agent.agent import Agent
 from guest_agent.alone import Alone, floor_of_kib
 from guest_agent.link import Link
 from guest_agent.notices import Notices
+from guest_agent.shrinking import Shrinking
 from guest_agent.sources import SourceError
 from guest_agent.tunables import Tunables
 from protocol import Report
@@ -17,23 +18,42 @@ class Source:
     os_name, os_version, boot_id, capabilities = "Linux", "6.1", "b", 0
 
     def __init__(self) -> None:
-        self.available_kib = 100_000
+        self.available_kib, self.swap_kib = 100_000, 0
         self.fails = False
         self.counters_read = 0
         self.balloon_kib = 262_144
         self.balloon_fails = False
+        self.balloon_written = 0
+        self.gap_kib = 0
+        self.frees = True
+        self.freed_kib: list[int] = []
 
     def read_sample(self, uptime_ms: int) -> Sample:
         if self.fails:
             raise SourceError("gone")
-        return Sample(uptime_ms=uptime_ms, total_kib=200_000, free_kib=0, available_kib=self.available_kib)
+        return Sample(
+            uptime_ms=uptime_ms,
+            total_kib=200_000,
+            free_kib=0,
+            available_kib=self.available_kib,
+            swap_total_kib=self.swap_kib,
+        )
 
     def read_counters(self) -> Counters:
         self.counters_read += 1
         return Counters(min_free_kib=7)
 
+    can_free = True
+
     def open_stalls(self) -> int:
         return -1
+
+    def read_balloon_gap_kib(self) -> int:
+        return self.gap_kib
+
+    def free_memory(self, kib: int) -> bool:
+        self.freed_kib.append(kib)
+        return self.frees
 
     def read_balloon_kib(self) -> int:
         return self.balloon_kib
@@ -42,6 +62,7 @@ class Source:
         if self.balloon_fails:
             raise SourceError("read-only")
         self.balloon_kib = kib
+        self.balloon_written += 1
 
 
 class Recorder(Link):
@@ -173,6 +194,7 @@ def test_alone_it_sizes_its_guest_though_nothing_can_be_said_and_hands_that_back
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     source, link, agent = make()
+    source.swap_kib = 1
     agent.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30\ndown_hysteresis = 1"), 0)
     agent.step(0)
     said = len(link.said)
@@ -199,3 +221,21 @@ class NoStore:
     """A xenstore that is not there any more."""
 
     quiet = True
+
+
+def test_memory_is_freed_for_a_balloon_that_wants_it_and_the_balloon_is_woken() -> None:
+    source, _, agent = make()
+    agent.step(0)
+    source.gap_kib = 100_000
+    agent.step(100)
+    assert source.freed_kib == [], "its owner did not ask for that"
+    agent.shrinking = Shrinking(2**20)
+    began = source.balloon_written
+    assert agent.step(200) <= 40
+    assert agent.step(300) <= 40
+    assert len(source.freed_kib) == 2
+    assert source.balloon_written == began + 2
+    source.frees = False
+    agent.step(400)
+    agent.step(500)
+    assert len(source.freed_kib) == 3, "there is no more to be had"

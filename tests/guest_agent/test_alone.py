@@ -26,6 +26,7 @@ class Guest:
     def __init__(self, rule: Tunables, *, used_kib: Callable[[int], int], committed_kib: Callable[[int], int]) -> None:
         self.alone = Alone(rule, 0)
         self.balloon_kib = 512 * MIB
+        self.swap_kib = 256 * MIB
         self.sizes_kib: list[int] = []
         self._used_kib, self._committed_kib = used_kib, committed_kib
 
@@ -40,6 +41,7 @@ class Guest:
                 free_kib=0,
                 available_kib=max(0, total_kib - self._used_kib(now_ms)),
                 committed_kib=self._committed_kib(now_ms),
+                swap_total_kib=self.swap_kib,
             )
             self.balloon_kib = (
                 self.alone.target_kib(sample, balloon_kib=self.balloon_kib, urgent_kib=URGENT_KIB) or self.balloon_kib
@@ -123,6 +125,13 @@ def test_a_working_set_is_what_is_not_available_with_room_to_grow() -> None:
     assert guest.balloon_kib - OFFSET_KIB == 433 * MIB
 
 
+def test_without_swap_the_kernels_rule_leaves_what_is_used_and_room_to_grow() -> None:
+    guest = idle(tunables(), used_mib=200, committed_mib=50)
+    guest.swap_kib = 0
+    guest.run(0, 900_000, pulse=dead)
+    assert guest.balloon_kib - OFFSET_KIB == pytest.approx(200 * MIB + 2 * URGENT_KIB, abs=8)
+
+
 def test_an_urgent_need_does_not_wait_for_the_next_interval() -> None:
     rule = Tunables("alone = working-set\nalone_after_s = 30\ninterval_s = 3600\ndown_hysteresis = 1")
     guest = Guest(rule, used_kib=lambda ms: (100 if ms < 60_000 else 125) * MIB, committed_kib=lambda _: 0)
@@ -147,8 +156,8 @@ def test_where_a_balloon_on_its_way_leads_is_not_known_yet() -> None:
     for index, total_mib in enumerate((500, 480, 460)):
         sample = Sample(uptime_ms=40_000 + index, total_kib=total_mib * MIB, free_kib=0, available_kib=300 * MIB)
         assert alone.target_kib(sample, balloon_kib=400 * MIB, urgent_kib=URGENT_KIB) == 0
-    sample = Sample(uptime_ms=41_000, total_kib=460 * MIB, free_kib=0, available_kib=300 * MIB, committed_kib=60 * MIB)
-    assert alone.target_kib(sample, balloon_kib=520 * MIB, urgent_kib=URGENT_KIB) == (520 - 50) * MIB
+    sample = Sample(uptime_ms=41_000, total_kib=460 * MIB, free_kib=0, available_kib=400 * MIB, committed_kib=60 * MIB)
+    assert alone.target_kib(sample, balloon_kib=520 * MIB, urgent_kib=0) == (520 - 50) * MIB
 
 
 def test_its_rules_may_change_while_it_is_alone() -> None:

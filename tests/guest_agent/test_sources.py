@@ -1,5 +1,6 @@
 """Where measurements come from: files that stay open, are replaced, go away or were never there; and psutil."""
 
+import errno
 import os
 import select
 import subprocess
@@ -71,6 +72,55 @@ def test_without_the_right_to_it_no_trigger_is_had(monkeypatch: pytest.MonkeyPat
     source = open_source("procfs", "/proc")
     monkeypatch.setattr(procfs, "STALLS", (b"some 1 1\0",))  # no kernel allows such a window
     assert source.open_stalls() == -1
+
+
+def test_cache_is_freed_first_and_what_would_go_to_a_disk_never(
+    played: PlayedProcfs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[bytes] = []
+    cache_kib = 4096
+    knows_swappiness = True
+    monkeypatch.setattr(procfs, "ZSWAP", str(tmp_path / "none"))
+
+    def reclaim(text: bytes) -> bool:
+        asked.append(text)
+        if b"swappiness" in text:
+            if not knows_swappiness:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            return int(text.partition(b"K")[0]) <= cache_kib
+        return True
+
+    monkeypatch.setattr(procfs, "_reclaim", reclaim)
+    swaps = played.directory / "swaps"
+    disk = "/dev/xvdc partition 512 0 -1\n"
+    heading, zram = "Filename Type Size Used Priority\n", "/dev/zram0 partition 512 0 100\n"
+    for lines, may_swap in ((heading, True), (heading + zram, True), (heading + zram + disk, False)):
+        swaps.write_text(lines)
+        knows_swappiness = True
+        source = open_source("procfs", str(played.directory))
+        asked.clear()
+        assert source.free_memory(4096)
+        assert asked == [b"4096K swappiness=0"]
+        assert source.free_memory(8192) == may_swap
+        assert (asked[-1] == b"8192K") == may_swap
+        knows_swappiness = False
+        for _ in range(2):
+            asked.clear()
+            assert source.free_memory(4096) == may_swap
+        assert asked == [b"4096K"] * may_swap, "an old kernel is asked once"
+    (tmp_path / "none").write_text("Y\n")
+    assert source.free_memory(4096), "zswap keeps it in memory"
+
+
+def test_what_memory_reclaim_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = open_source("procfs", "/proc")
+    monkeypatch.setattr(procfs, "RECLAIM", str(tmp_path / "none"))
+    with pytest.raises(SourceError, match="none: No such file"):
+        source.free_memory(1024)
+    (tmp_path / "none").touch()
+    assert source.free_memory(1024)
+    assert (tmp_path / "none").read_bytes() == b"1024K swappiness=0"
+    assert not source.can_free, "there is no balloon here"
 
 
 def test_a_balloon_that_may_be_written_takes_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

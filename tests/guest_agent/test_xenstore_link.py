@@ -76,7 +76,8 @@ def test_the_pulse_of_an_arbiter_that_welcomed_us_is_felt_and_no_other(server: S
     server.add(DOMID)
     alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30"), 0)
     hello = build_hello(os_name="Linux", os_version="6.1", boot_id="b", capabilities=TAKES_GRANTS)
-    link = XenstoreLink(connect(server.guest_path(DOMID)), hello, Notices(), alone)
+    link = XenstoreLink(connect(server.guest_path(DOMID)), hello, Notices())
+    link.alone = alone
     assert link.exchange(report(0), "first", 0)
 
     def say_at(*times_ms: int) -> None:

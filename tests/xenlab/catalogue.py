@@ -37,6 +37,8 @@ class HostShape:
     served_disk_mib: int = 0  # a slow disk, served to the third managed guest through dom0's page cache
     weights: tuple[int, int, int] = (256, 256, 256)
     surplus: str = "spread"
+    grant_mib: int = 0  # what each managed guest may take by itself
+    pool_mib: int = 0  # what Xen keeps free for whoever cannot wait
     dom0_cpu_weight: int = 256  # Xen's default
     dom0_mib: int = 512  # what dom0 has besides the ballast
     dom0_min_mib: int = 0  # the least that a managed dom0 keeps; 0: it is not managed
@@ -70,10 +72,26 @@ CONTENDED = HostShape(
 )
 # Where domains leave and come back, what they leave is kept for them: reservations are for those who ask for them.
 KEPT_FREE = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, surplus="keep-free")
+# Room for bursts, set aside for each guest or for whoever needs it first.
+APART_MIB = 128
+GRANTED = HostShape(
+    guest_mib=256, static_max_mib=768, managed_mib=3 * (256 + APART_MIB) + SLACK_MIB, grant_mib=APART_MIB
+)
+POOLED = HostShape(
+    guest_mib=256, static_max_mib=768, managed_mib=3 * (256 + APART_MIB) + SLACK_MIB, pool_mib=3 * APART_MIB
+)
 SMALL_PVH = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, guest_type="pvh")
 STORMY = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, zram_mib=512)
 STORMY_DISK = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, swap_disk_mib=512)
 SERVED = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, served_disk_mib=128)
+# One of them is filled to 680 MiB with what it reads from a disk.
+GIVING = HostShape(
+    guest_mib=256,
+    static_max_mib=768,
+    managed_mib=3 * 256 + 512 + SLACK_MIB,
+    served_disk_mib=512,
+    surplus="keep-free",
+)
 # What an operator gives and takes comes from Xen's free memory.
 ROOMY = HostShape(
     guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + 256 + SLACK_MIB, zram_mib=512, surplus="keep-free"
@@ -89,6 +107,9 @@ WITH_DOM0 = HostShape(
 )
 # From a pace that leaves the arbiter a second for each 10 MiB to more than an emulated guest can touch (MiB/s).
 SWEPT_MIB_S = ("10", "20", "30", "40", "50")
+# A program's touch, and whether dom0 stands still for the first five seconds of it.
+STALLED = "-stalled"
+APART = ("private", "populate", "private" + STALLED, "populate" + STALLED)
 
 SCENARIOS = (
     Scenario(name="spike", shape=SMALL, boot="spike", ci_runs=3),
@@ -114,6 +135,17 @@ SCENARIOS = (
         variants=("committed-as", "working-set"),
         gating=False,
         default=False,
+    ),
+    Scenario(name="spike-granted", shape=GRANTED, boot="granted", variants=APART, gating=False, default=False),
+    Scenario(name="spike-pooled", shape=POOLED, boot="pooled", variants=APART, gating=False, default=False),
+    Scenario(
+        name="giving",
+        shape=GIVING,
+        boot="giving",
+        variants=("left-alone", "freed"),
+        gating=False,
+        default=False,
+        run_limit_s=600.0,
     ),
     Scenario(
         name="hogs",

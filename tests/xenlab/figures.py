@@ -3,14 +3,14 @@
 `run_s` is from the first touch to the last, without the holding. The *report* is the first after the first touch that
 shows at least 4 MiB less available than the one before the touch. The *target write* is the first after the first
 touch that raises the spiker's target by 16 MiB or more; what answers *urgency* is the first after it that raises the
-target at all. The *last page* is when the spiker first had the most it had before it let go. *Settled* is when the
-spiker is back at what it may hold at T0 and Xen's free memory within its limit, and both stay so. *At rest* is when
-the last managed guest came within 16 MiB of what it has 10 s after the release, *grown* when the spiker came as near
-to its most: these hold whatever size the policy leaves a guest that has had a spike. *Unhindered* is the pace at which
-the program touches, on a CPU that it shares, until its guest first has less available than is urgent. A *round* is the
-median time between two decisions to write targets, while the program touches. The *answer* to the release is the first
-write of any target after the spiker's first report of it. *Donors* are the other managed guests, while the program
-touches or holds.
+target at all, or the first page that comes then, whoever asked for it. The *last page* is when the spiker first had the
+most it had before it let go. *Settled* is when the spiker is back at what it may hold at T0 and Xen's free memory
+within its limit, and both stay so. *At rest* is when the last managed guest came within 16 MiB of what it has 10 s
+after the release, *grown* when the spiker came as near to its most: these hold whatever size the policy leaves a guest
+that has had a spike. *Unhindered* is the pace at which the program touches, on a CPU that it shares, until its guest
+first has less available than is urgent. A *round* is the median time between two decisions to write targets, while the
+program touches. The *answer* to the release is the first write of any target after the spiker's first report of it.
+*Donors* are the other managed guests, while the program touches or holds.
 """
 
 import statistics
@@ -45,6 +45,7 @@ class Figures:
     oom_kills: int | None = None
     touch_to_report_s: float | None = None
     urgent_to_target_s: float | None = None
+    urgent_to_page_s: float | None = None
     touch_to_target_s: float | None = None
     touch_to_first_page_s: float | None = None
     touch_to_last_page_s: float | None = None
@@ -90,6 +91,7 @@ def compute_figures(timeline: Timeline, limits: Limits) -> Figures:
         oom_kills=count_oom_kills(timeline),
         touch_to_report_s=_since(touch_s, _reported_s(timeline, domid, touch_s)),
         urgent_to_target_s=_since(crossed_s, _raised_after_s(timeline, spiker, crossed_s)),
+        urgent_to_page_s=_since(crossed_s, _grown_after_s(timeline, domid, crossed_s)),
         touch_to_target_s=_since(touch_s, target_s),
         touch_to_first_page_s=_since(touch_s, grown[0] if grown else None),
         touch_to_last_page_s=_since(touch_s, next((at_s for at_s, kib in sizes if grown and kib == most_kib), None)),
@@ -194,6 +196,15 @@ def _urgent_s(timeline: Timeline, spiker: Program) -> float | None:
             share = (earlier.available_kib - urgent_kib) / (earlier.available_kib - later.available_kib)
             return earlier.at_s + share * (later.at_s - earlier.at_s)
     return None
+
+
+def _grown_after_s(timeline: Timeline, domid: int, after_s: float | None) -> float | None:
+    """When a domain first had more than at a moment."""
+    before = None if after_s is None else timeline.sample_at(after_s)
+    if before is None or after_s is None or domid not in before.domains:
+        return None
+    had_kib = before.domains[domid].mem_kib
+    return next((at_s for at_s, kib in timeline.sizes(domid, from_s=after_s) if kib > had_kib + PAGE_SEEN_KIB), None)
 
 
 def _settled_s(timeline: Timeline, domid: int, release_s: float, limits: Limits) -> float | None:

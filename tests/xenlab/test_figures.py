@@ -43,6 +43,13 @@ def test_urgency_is_timed_from_where_available_memory_crosses_the_threshold() ->
     assert figures(late).urgent_to_target_s == pytest.approx(0.15, abs=1e-3)
 
 
+def test_the_page_that_answers_urgency_is_the_first_more_than_it_had_then() -> None:
+    crossed_s = 101.0 + 8 * 128 / 140
+    sizes = ((100.0, 256), (103.0, 300), (crossed_s - 0.1, 300), (crossed_s + 0.2, 300.05), (crossed_s + 0.4, 301))
+    run = made_spike(samples=[sample(at_s, 67, (256, 257), (256, 257), (mib, 400)) for at_s, mib in sizes])
+    assert figures(run).urgent_to_page_s == pytest.approx(0.4, abs=1e-3)
+
+
 def test_an_urgency_that_comes_after_the_first_growth_is_answered_by_the_next() -> None:
     crossed_s = 101.0 + 8 * 128 / 140
     steps = [target(102.0, 300), target(crossed_s - 0.5, 280), target(crossed_s + 0.2, 290)]

@@ -21,7 +21,7 @@ RUN_RATIO_AIM = 1.5
 RUN_RATIO_GATE = 6.0
 # Nobody can serve a program that touches faster than a balloon grows: whether it survives is what these find out, with
 # both rates told, and not what they ask.
-MAY_LOSE_SPIKER = ("spike-fast", "rate-sweep")
+MAY_LOSE_SPIKER = ("spike-fast", "rate-sweep", "spike-granted", "spike-pooled")
 SWEEP = "rate-sweep"
 # Of the guests' own counters, what describes them at T0.
 MEMINFO = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "cached": "Cached", "anon": "AnonPages"}
@@ -133,6 +133,7 @@ def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline)
         "silence": None if silence is None else asdict(silence),
         "estimates": [asdict(one) for one in compute_estimates(timeline)] if is_valid else [],
         "surplus": timeline.facts.get("surplus"),
+        "giving": timeline.facts.get("giving"),
         "tried": timeline.facts.get("tried", []),
         "touched": describe_touches(timeline) if is_valid else [],
         "at_t0": describe_start(timeline) if is_valid else {},

@@ -1,10 +1,13 @@
 """The arbiter under test: started as its unit starts it, with a configuration of the scenario's own."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ slack_kib = {slack_kib}
 
 [policy]
 surplus = "{surplus}"
-free_pool_kib = 0
+free_pool_kib = {pool_kib}
 
 [default]
 dynamic_min_kib = 65536
+grant_kib = {grant_kib}
 
 [[domain]]
 match = "control"
@@ -50,7 +54,12 @@ class Arbiter:
         self.log.touch()
         self._configuration = Path("/run/aerostatd.toml")
         self._configuration.write_text(
-            _CONFIGURATION.format(slack_kib=SLACK_MIB * 1024, surplus=shape.surplus)
+            _CONFIGURATION.format(
+                slack_kib=SLACK_MIB << 10,
+                surplus=shape.surplus,
+                pool_kib=shape.pool_mib << 10,
+                grant_kib=shape.grant_mib << 10,
+            )
             + "".join(_WEIGHT.format(name=f"g{index}", weight=weight) for index, weight in enumerate(shape.weights, 1))
         )
         self._command = _with_configuration(command, self._configuration)
@@ -73,6 +82,15 @@ class Arbiter:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It stands still for the length of a block."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     @property
     def exit_status(self) -> int | None:

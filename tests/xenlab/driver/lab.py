@@ -123,8 +123,12 @@ class Lab:
         return int(self.recorder.last()[2])
 
     def start_free_kib(self) -> int:
-        """At most this is free on a host at rest whose surplus is spread: slack, every guest's margin, and a little."""
-        return (SLACK_MIB + FREE_AT_START_MIB + MARGIN_MIB * len(self.guests)) * 1024
+        """At most this is free on a host at rest whose surplus is spread: what is set aside, and a little.
+
+        Set aside are slack, pool, and for every guest its grant and the margin.
+        """
+        each_mib = MARGIN_MIB + self.shape.grant_mib
+        return (SLACK_MIB + self.shape.pool_mib + FREE_AT_START_MIB + each_mib * len(self.guests)) * 1024
 
     @property
     def managed_domids(self) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.xenlab.catalogue import SPIKER_AT_START_MIB
+from tests.xenlab.catalogue import SPIKER_AT_START_MIB, STALLED
 from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
@@ -22,6 +22,7 @@ HELD_MIB = 450
 HOLD_S = 12.0
 CONTROL_HOLD_S = 0.5
 JUDGED_AFTER_S = 10.0
+STALLED_S = 5.0
 
 
 def play_spike(lab: Lab, run: Run) -> None:
@@ -56,7 +57,16 @@ def play_sweep(lab: Lab, run: Run) -> None:
     _spike(lab, run, f"touch private {SPIKE_MIB} rate={run.variant}")
 
 
-def _spike(lab: Lab, run: Run, command: str, *, at_start_mib: int = SPIKER_AT_START_MIB) -> None:
+def play_apart(lab: Lab, run: Run) -> None:
+    """As `spike`, where memory is set aside; the variant says how it touches, and whether dom0 answers meanwhile."""
+    fill_caches(lab)
+    kind = run.variant.removesuffix(STALLED)
+    _spike(lab, run, f"touch {kind} {SPIKE_MIB}", stalled_s=STALLED_S if run.variant.endswith(STALLED) else 0.0)
+
+
+def _spike(
+    lab: Lab, run: Run, command: str, *, at_start_mib: int = SPIKER_AT_START_MIB, stalled_s: float = 0.0
+) -> None:
     spiker = lab.guests["g3"]
     control_command = f"{command} hold={CONTROL_HOLD_S}"
     run.program("control", lab.control, control_command, lab.control.ask(control_command, timeout_s=TOUCHED_WITHIN_S))
@@ -66,6 +76,9 @@ def _spike(lab: Lab, run: Run, command: str, *, at_start_mib: int = SPIKER_AT_ST
     spiker_command = f"{command} hold={HOLD_S}"
     cpu_before_s, dom0_before_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     job = spiker.start(spiker_command)
+    if stalled_s:
+        with lab.arbiter.stopped():
+            time.sleep(stalled_s)
     job.wait_touched(TOUCHED_WITHIN_S)
     cpu_after_s, dom0_after_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     # Who the pCPU worked for while the program touched: what it waited for that was not memory.
