@@ -47,8 +47,8 @@ def play_hogs(lab: Lab, run: Run) -> None:
     time.sleep(STORM_S)
     run.mark(CALMED)
     run.claim("all hogs were there throughout", not any(hog.done for hog in hogs))
+    hand_back(lab, run, guest)  # first: what ends the hogs is swapped out like everything else
     guest.shell("pkill lab-touch", timeout_s=TOUCHED_WITHIN_S)
-    hand_back(lab, run, guest)
     is_managed(lab, run, guest)
     finish(lab, run)
 
