@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,17 @@ import pytest
 
 from guest_agent import build_hello, build_report
 from guest_agent.sources import SourceError, open_source, procfs
-from protocol import HAS_BALLOON, HAS_PSI, HAS_VMSTAT, TAKES_GRANTS
+from protocol import (
+    HAS_BALLOON,
+    HAS_PSI,
+    HAS_VMSTAT,
+    TAKES_GRANTS,
+    Report,
+    decode_hello,
+    decode_report,
+    encode_hello,
+    encode_report,
+)
 from tests.guest_agent.kernels import MEMINFO_6_1, MM_STAT, MM_STAT_4_1, SWAPS, ZSWAP, PlayedProcfs
 
 if TYPE_CHECKING:
@@ -298,6 +309,63 @@ def test_psutil_measures_the_same_and_claims_no_more_than_it_has() -> None:
     assert psutil.boot_id
 
 
+GIB = 1 << 30
+# What psutil 7 hands out there, field by field (psutil/_pswindows.py, psutil/_psbsd.py); a guest of 8 and of 4 GiB.
+WINDOWS_MEMORY = namedtuple("WINDOWS_MEMORY", "total available percent used free")
+WINDOWS_SWAP = namedtuple("WINDOWS_SWAP", "total used free percent sin sout")
+FREEBSD_MEMORY = namedtuple(
+    "FREEBSD_MEMORY", "total available percent used free active inactive buffers cached shared wired"
+)
+
+
+def test_windows_figures_as_psutil_has_them_make_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On Windows free is available: standby pages count as both.
+    memory = WINDOWS_MEMORY(8 * GIB - 4096, 5 * GIB, 37.5, 3 * GIB - 4096, 5 * GIB)
+    swap = WINDOWS_SWAP(2 * GIB, GIB // 2, 2 * GIB - GIB // 2, 25.0, 0, 0)
+    report = _reported(monkeypatch, "Windows", "11", memory, swap)
+    assert (report.total_kib, report.free_kib, report.available_kib) == (8 * GIB // 1024 - 4, 5 << 20, 5 << 20)
+    assert (report.swap_total_kib, report.swap_used_kib) == (2 << 20, 1 << 19)
+    measured = {"version", "uptime_ms", "total_kib", "free_kib", "available_kib", "swap_total_kib", "swap_used_kib"}
+    claimed = {field.name for field in report.FIELDS if report[field.index]}
+    assert claimed == measured, "what psutil does not know there is 0"
+
+
+def test_windows_without_a_page_file_makes_a_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = WINDOWS_MEMORY(4 * GIB, GIB, 75.0, 3 * GIB, GIB)
+    report = _reported(monkeypatch, "Windows", "2022Server", memory, WINDOWS_SWAP(0, 0, 0, 0.0, 0, 0))
+    assert (report.swap_total_kib, report.swap_used_kib) == (0, 0)
+    memory = WINDOWS_MEMORY(4 * GIB, GIB, 75.0, 3 * GIB, GIB)
+    report = _reported(monkeypatch, "Windows", "11", memory, WINDOWS_SWAP(GIB, GIB + 9000, -9000, 100.0, 0, 0))
+    assert report.swap_used_kib == report.swap_total_kib, "a percentage that was rounded up"
+
+
+def test_freebsds_figures_as_psutil_has_them_make_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = FREEBSD_MEMORY(
+        4 * GIB, 2 * GIB, 50.0, 2 * GIB, GIB, GIB, 3 * GIB // 4, GIB // 8, GIB // 4, GIB // 16, GIB // 2
+    )
+    report = _reported(monkeypatch, "FreeBSD", "14.1-RELEASE", memory, WINDOWS_SWAP(GIB, 0, GIB, 0.0, 5, 7))
+    assert (report.file_cache_kib, report.shmem_kib) == ((GIB // 4 + GIB // 8 - GIB // 16) // 1024, GIB // 16 // 1024)
+    assert (report.swap_in_total, report.swap_out_total) == (0, 0), "not claimed, so not said"
+
+
+def _reported(
+    monkeypatch: pytest.MonkeyPatch, system: str, release: str, memory: tuple[object, ...], swap: tuple[object, ...]
+) -> Report:
+    """What dom0 reads of such a guest."""
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    monkeypatch.setattr("psutil.swap_memory", lambda: swap)
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.release", lambda: release)
+    source = open_source("psutil", "")
+    hello = build_hello(
+        os_name=source.os_name, os_version=source.os_version, boot_id=source.boot_id, capabilities=source.capabilities
+    )
+    hello = decode_hello(encode_hello(hello))
+    assert (hello.os_name, hello.os_version, hello.capabilities) == (system, release, 0)
+    report = build_report(source.read_sample(7), source.read_counters(), sequence=0, urgent=False)
+    return decode_report(encode_report(report))
+
+
 def test_without_psutil_its_source_says_what_is_missing() -> None:
     code = "import sys; sys.modules['psutil'] = None; import guest_agent.sources as s; s.open_source('psutil', '')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
@@ -308,8 +376,9 @@ def test_the_psutil_path_imports_nothing_that_only_posix_has() -> None:
     code = (
         "import sys\n"
         "import psutil, platform\n"  # psutil itself knows its platform
-        "for name in ('fcntl', 'resource', 'grp', 'pwd', 'termios'): sys.modules[name] = None\n"
-        "from guest_agent import Cadence, Session, build_hello, build_report\n"
+        "posix_only = 'fcntl resource grp pwd termios tty pty syslog spwd crypt nis _posixshmem _ctypes'\n"
+        "for name in posix_only.split(): sys.modules[name] = None\n"
+        "from guest_agent import Cadence, Session, build_hello, build_report, alone, grants, shrinking, tunables\n"
         "from guest_agent.sources import open_source\n"
         "open_source('psutil', '').read_sample(0)\n"
         "assert 'guest_agent.sources.procfs' not in sys.modules\n"
