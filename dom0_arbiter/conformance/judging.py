@@ -10,7 +10,7 @@ import trio
 
 from dom0_arbiter.conformance.acts import ACTS, Act, Stage
 from dom0_arbiter.conformance.overhearing import Overheard
-from dom0_arbiter.conformance.verdicts import Judgement, Verdict
+from dom0_arbiter.conformance.verdicts import AGENT, Judgement, Verdict
 from dom0_arbiter.simulator.xenstored import Session, XenstoreServer, serve_xenstore
 
 SOCKET = "{socket}"
@@ -24,7 +24,7 @@ async def judge_agent(command: Sequence[str], acts: Sequence[Act] = ACTS) -> lis
     """
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(f"{command[0]}: no such command")
-    judgement = Judgement()
+    judgement = Judgement(AGENT)
     with tempfile.TemporaryDirectory(prefix="aerostat-") as directory:
         async with serve_xenstore(Path(directory)) as server:
             heard: dict[int, Overheard] = {}

@@ -10,13 +10,15 @@ from protocol import __version__
 
 Outcome = Literal["kept", "broken", "not judged"]
 FAULTS_SHOWN = 3
-_ROW = re.compile(r"^\| (A\d+) \| (.*) \|$", re.MULTILINE)
+AGENT, ARBITER = "A", "D"
+"""What the names of rules begin with, by whom they are for."""
+_ROW = re.compile(r"^\| ([AD]\d+) \| (.*) \|$", re.MULTILINE)
 _LEVEL = re.compile(r"MUST|SHOULD")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule for agents: `level` is that of its first clause, MUST or SHOULD."""
+    """A rule: `level` is that of its first clause, MUST or SHOULD."""
 
     name: str
     level: str
@@ -32,20 +34,23 @@ class Verdict:
     details: Sequence[str] = ()
 
 
-def read_rules() -> Sequence[Rule]:
-    """The rules for agents, from the specification that is installed with the code."""
+def read_rules(whose: str) -> Sequence[Rule]:
+    """The rules for agents or for arbiters, from the specification that is installed with the code."""
     text = files("protocol").joinpath("SPEC.md").read_text(encoding="utf-8")
     rules = []
     for name, row in _ROW.findall(text):
+        if not name.startswith(whose):
+            continue
         level = _LEVEL.search(row)
         rules.append(Rule(name=name, level=level.group() if level else "MAY", text=row.replace("`", "")))
     return rules
 
 
 class Judgement:
-    """Collects what is seen while agents are played with. Mutable."""
+    """Collects what is seen while agents, or an arbiter, are played with. Mutable."""
 
-    def __init__(self) -> None:
+    def __init__(self, whose: str) -> None:
+        self._whose = whose
         self._judged: set[str] = set()
         self._faults: dict[str, list[str]] = {}
 
@@ -58,7 +63,7 @@ class Judgement:
     def verdicts(self) -> list[Verdict]:
         """One for each rule, in the specification's order."""
         found = []
-        for rule in read_rules():
+        for rule in read_rules(self._whose):
             faults = self._faults.get(rule.name, [])
             outcome: Outcome = "broken" if faults else "kept" if rule.name in self._judged else "not judged"
             found.append(Verdict(rule=rule, outcome=outcome, details=faults[:FAULTS_SHOWN]))
