@@ -44,18 +44,30 @@ def take_back_grants(turn: Turn) -> bool:
     return found
 
 
-def _wish_kib(turn: Turn, domain: Domain) -> int:
-    """What its owner lets it take, if it can: its agent must have told of the target that the grant is counted from.
+def ungranted_kib(turn: Turn) -> int:
+    """What is still to be granted: it is kept free for that, instead of lying in caches."""
+    return sum(max(0, _allowed_kib(turn, domain) - domain.grant_kib) for domain in turn.domains.each())
+
+
+def _allowed_kib(turn: Turn, domain: Domain) -> int:
+    """What its owner lets a domain take, if it can.
 
     Where Xen does not show maxmem (through xl), it cannot be set alone either.
     """
-    hello, report, balloon, host = domain.hello, domain.report, domain.balloon, turn.state.sample
-    if hello is None or report is None or balloon is None or not hello.capabilities & TAKES_GRANTS:
+    hello, host = domain.hello, turn.state.sample
+    if not domain.settings.grant_kib or hello is None or host is None or not hello.capabilities & TAKES_GRANTS:
         return 0
-    if host is None or not host.domains[domain.domid].is_maxmem_known:
+    seen = host.domains.get(domain.domid)
+    return domain.settings.grant_kib if seen is not None and seen.is_maxmem_known else 0
+
+
+def _wish_kib(turn: Turn, domain: Domain) -> int:
+    """What it may be granted now: its agent must have told of the target that the grant is counted from."""
+    report, balloon = domain.report, domain.balloon
+    if report is None or balloon is None or not balloon.at_rest(turn.now_s):
         return 0
     knows_its_target = abs(report.balloon_target_kib - domain.xenstore_target_kib) <= TOLERANCE_KIB
-    return domain.settings.grant_kib if knows_its_target and balloon.at_rest(turn.now_s) else 0
+    return _allowed_kib(turn, domain) if knows_its_target else 0
 
 
 def _grant(turn: Turn, domain: Domain, kib: int) -> None:

@@ -7,7 +7,7 @@ from dom0_arbiter.engine.balloon import PAGE_KIB
 from dom0_arbiter.engine.domain import Decision, Domain, party_of
 from dom0_arbiter.engine.events import Event, HostSampled
 from dom0_arbiter.engine.fold import fold
-from dom0_arbiter.engine.granting import renew_grants, take_back_grants
+from dom0_arbiter.engine.granting import renew_grants, take_back_grants, ungranted_kib
 from dom0_arbiter.engine.needs import demand_of, is_ageing
 from dom0_arbiter.engine.quiet import quiet_until_s
 from dom0_arbiter.engine.replace import replace
@@ -67,7 +67,7 @@ def _plan(turn: Turn) -> None:
         promised_kib=promised_kib - claimed_kib,
         claimed_kib=claimed_kib,
         slack_kib=settings.slack_kib,
-        pool_kib=settings.pool_kib(max(0, managed_kib), burst_kib),
+        pool_kib=settings.pool_kib(max(0, managed_kib), burst_kib) + ungranted_kib(turn),
         reserved_kib=set_aside_kib(turn.state),
     )
     awaited_kib = decide_reservations(turn, parties, room)
