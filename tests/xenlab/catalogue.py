@@ -39,6 +39,7 @@ class HostShape:
     surplus: str = "spread"
     grant_mib: int = 0  # what each managed guest may take by itself
     pool_mib: int = 0  # what Xen keeps free for whoever cannot wait
+    freed_kib_s: int = 0  # what each managed guest's agent frees for its balloon
     dom0_cpu_weight: int = 256  # Xen's default
     dom0_mib: int = 512  # what dom0 has besides the ballast
     dom0_min_mib: int = 0  # the least that a managed dom0 keeps; 0: it is not managed
@@ -80,6 +81,7 @@ GRANTED = HostShape(
 POOLED = HostShape(
     guest_mib=256, static_max_mib=768, managed_mib=3 * (256 + APART_MIB) + SLACK_MIB, pool_mib=3 * APART_MIB
 )
+FREED = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, freed_kib_s=256 * 1024)
 SMALL_PVH = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, guest_type="pvh")
 STORMY = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, zram_mib=512)
 STORMY_DISK = HostShape(guest_mib=256, static_max_mib=768, managed_mib=3 * 256 + SLACK_MIB, swap_disk_mib=512)
@@ -136,6 +138,7 @@ SCENARIOS = (
         gating=False,
         default=False,
     ),
+    Scenario(name="spike-freed", shape=FREED, boot="freed", gating=False, default=False),
     Scenario(name="spike-granted", shape=GRANTED, boot="granted", variants=APART, gating=False, default=False),
     Scenario(name="spike-pooled", shape=POOLED, boot="pooled", variants=APART, gating=False, default=False),
     Scenario(

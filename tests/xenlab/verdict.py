@@ -25,7 +25,7 @@ MAY_LOSE_SPIKER = ("spike-fast", "rate-sweep", "spike-granted", "spike-pooled")
 SWEEP = "rate-sweep"
 # Of the guests' own counters, what describes them at T0.
 MEMINFO = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "cached": "Cached", "anon": "AnonPages"}
-SPIKES = ("spike", "spike-shared", "spike-wide", "spike-fast", "spike-pvh", SWEEP)
+SPIKES = ("spike", "spike-freed", "spike-shared", "spike-wide", "spike-fast", "spike-pvh", SWEEP)
 
 
 def limits_of(scenario: Scenario) -> Limits:

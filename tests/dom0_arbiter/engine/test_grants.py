@@ -1,6 +1,7 @@
 """Grants: memory that one guest may take by itself, and nobody else meanwhile."""
 
 from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
+from dom0_arbiter.policy.settings import SurplusName
 from dom0_arbiter.simulator import Character, Constant, GuestSpec, World
 from dom0_arbiter.simulator.invariants import unbacked_kib
 
@@ -8,7 +9,7 @@ MIB = 1024
 TAKES = Character(takes_grants=True)
 
 
-def world_of(*needs_mib: int, grant: int = 256, spare: int = 500, surplus: str = "keep-free") -> World:
+def world_of(*needs_mib: int, grant: int = 256, spare: int = 500, surplus: SurplusName = "keep-free") -> World:
     settings = Settings(surplus=SURPLUS[surplus], free_pool_kib=0, default=DomainSettings(grant_kib=grant * MIB))
     sizes_kib = 600 * MIB * len(needs_mib)
     world = World(total_kib=sizes_kib + (64 + spare) * MIB, settings=settings)

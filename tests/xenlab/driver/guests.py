@@ -11,6 +11,7 @@ from tests.xenlab.driver.hypervisor import GuestFailed, Xen, xl
 BOOT_WITHIN_S = 120.0
 ANSWER_WITHIN_S = 60.0
 CACHE_FILE = "/var/lib/lab-cache"
+CONFIGURATION = "/run/agent.conf"
 _CONFIGURATION = """name="{name}"
 type="{kind}"
 kernel="/boot/vmlinux"
@@ -132,6 +133,14 @@ class Guest:
     def start_agent(self, command: list[str]) -> None:
         """Start the program under test as its unit does."""
         self.shell(f"{' '.join(command)} >/run/agent.log 2>&1 & echo $! >/run/agent.pid")
+
+    def free_for_balloon(self, kib_s: int) -> list[str]:
+        """Let an agent free so much; what it is to be started with."""
+        # As systemd mounts it; nobody else does here.
+        root = "/sys/fs/cgroup"
+        self.shell(f"mkdir -p {root}; test -e {root}/memory.reclaim || mount -t cgroup2 none {root}")
+        self.shell(f"echo free_for_balloon_kib_s = {kib_s} >{CONFIGURATION}")
+        return ["--config", CONFIGURATION]
 
     def has_agent(self) -> bool:
         """Whether the agent that was started still runs."""

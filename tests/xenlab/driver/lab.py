@@ -85,7 +85,8 @@ class Lab:
     def start_agents(self, *guests: Guest) -> None:
         """The agent in each of these guests."""
         for guest in guests:
-            guest.start_agent(self.agent_command)
+            more = guest.free_for_balloon(self.shape.freed_kib_s) if self.shape.freed_kib_s else []
+            guest.start_agent([*self.agent_command, *more])
 
     def is_managed(self) -> bool:
         """Whether the arbiter has every guest in hand."""

@@ -26,6 +26,7 @@ PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "spike-shared": spike.play_spike,
     "spike-fast": spike.play_spike,
     "spike-wide": spike.play_wide,
+    "spike-freed": spike.play_spike,
     "spike-granted": spike.play_apart,
     "spike-pooled": spike.play_apart,
     "spike-pvh": spike.play_spike,

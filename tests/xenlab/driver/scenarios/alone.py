@@ -3,6 +3,7 @@
 import time
 
 from tests.xenlab.driver.console import wait_until
+from tests.xenlab.driver.guests import CONFIGURATION
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
 from tests.xenlab.driver.scenarios.stage import (
@@ -14,7 +15,6 @@ from tests.xenlab.driver.scenarios.stage import (
     wait_managed,
 )
 
-CONFIGURATION = "/run/agent.conf"
 ALONE_AFTER_S = 30
 SHRUNK_MIB = 8
 SHRUNK_WITHIN_S = 120.0

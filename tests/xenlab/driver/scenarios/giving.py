@@ -9,11 +9,9 @@ from tests.xenlab.driver.scenarios.estimators import Cycles
 from tests.xenlab.driver.scenarios.operator import hand_back, set_size
 from tests.xenlab.driver.scenarios.stage import TOUCHED_WITHIN_S, begin, finish, wait_managed
 
-CONFIGURATION = "/run/agent.conf"
 BUDGET_KIB_S = 256 * 1024
 DISK, DISK_MIB = "/dev/xvdc", 448
 KEEP_OPEN = f"sleep 86400 <{DISK} >/dev/null 2>&1 & echo $! >/run/keeper.pid"
-MOUNT = "mkdir -p /sys/fs/cgroup; test -e /sys/fs/cgroup/memory.reclaim || mount -t cgroup2 none /sys/fs/cgroup"
 FULL_MIB, GIVEN_MIB = 680, 400
 SIZED_WITHIN_S, GIVEN_WITHIN_S = 30.0, 150.0
 CACHE_FILE, ANON_MIB, FILE_MIB, STEPS, PAUSE_MS = "/var/lib/lab-cache", 48, 16, 20, 10
@@ -23,14 +21,11 @@ CYCLES_BEFORE, WATCHED_S = 6, 20.0
 def play_giving(lab: Lab, run: Run) -> None:
     """The variant says whether the agent frees memory for its balloon, or leaves that alone."""
     guest = lab.guests["g3"]
-    budget_kib_s = BUDGET_KIB_S if run.variant == "freed" else 0
+    more = guest.free_for_balloon(BUDGET_KIB_S if run.variant == "freed" else 0)
     guest.shell("kill $(cat /run/agent.pid)")
-    guest.shell(f"echo free_for_balloon_kib_s = {budget_kib_s} >{CONFIGURATION}")
     if not wait_until(lambda: not guest.has_agent(), 10.0, 0.5):
         raise InvalidStart("T0: the agent does not stop")
-    # As systemd mounts it; nobody else does here.
-    guest.shell(MOUNT)
-    guest.start_agent([*lab.agent_command, "--config", CONFIGURATION])
+    guest.start_agent([*lab.agent_command, *more])
     wait_managed(lab)
     begin(lab, run)
     if not set_size(lab, run, guest, FULL_MIB, SIZED_WITHIN_S):
