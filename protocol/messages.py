@@ -101,7 +101,7 @@ class Welcome(Message):
     reason: str = text(high=128)
     heartbeat_ms: int = whole(low=100, high=3_600_000, default=60_000)  # report at least this often
     interval_min_ms: int = whole(low=1, high=60_000, default=10)  # sample at most this often
-    interval_max_ms: int = whole(low=1, high=3_600_000, default=1000)  # sample at least this often
+    interval_max_ms: int = whole(low=1, high=3_600_000, default=500)  # sample at least this often
     change_kib: int = whole(low=1, high=SAFE_INTEGER, default=4096)  # report when available memory moved by this
     urgent_kib: int = kib(default=32_768)  # available memory below this is urgent
 

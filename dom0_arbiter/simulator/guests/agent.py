@@ -7,6 +7,7 @@ from guest_agent.grants import Grants
 from protocol import HAS_PSI, HAS_VMSTAT, TAKES_GRANTS, Hello, Report, encode_hello, encode_report
 
 FOREVER_MS = 2**62
+STALL_US, STALL_WINDOW_S = 50_000, 0.5  # the PSI trigger that the agent sets (guest_agent/sources/procfs.py)
 
 
 class Agent:
@@ -19,6 +20,8 @@ class Agent:
         "_hello",
         "_sequence",
         "_session",
+        "_stall_from_s",
+        "_stall_from_us",
         "lie_factor",
         "report",
         "reported_s",
@@ -31,13 +34,15 @@ class Agent:
         self._grants = Grants() if takes_grants else None
         self.lie_factor = lie_factor
         self._sequence = 0
-        self._due_s = starts_s
+        self._due_s = self._stall_from_s = starts_s
+        self._stall_from_us = 0
         self.report: Report | None = None
         self.reported_s = starts_s
 
     def look(self, domid: int, directory: Directory, kernel: Kernel, aim_kib: int, now_s: float) -> None:
-        """Sample if it is time, and say what is news. aim_kib: the balloon's target, as the guest knows it."""
-        if now_s < self._due_s:
+        """Sample if it is time, or programs stall, and say what is news. aim_kib: the balloon's target in the guest."""
+        is_stalled = self._is_stalled(kernel, now_s)
+        if now_s < self._due_s and not is_stalled:
             return
         now_ms = int(now_s * 1000)
         session, cadence = self._session, self._cadence
@@ -45,12 +50,19 @@ class Agent:
             sample = measure(kernel, now_ms)
             counters = None
             reason = "" if session.quiet else cadence.observe(sample)
-            if not session.quiet and (reason or cadence.counters_due(now_ms)):
+            if not session.quiet and (reason or is_stalled or cadence.counters_due(now_ms)):
                 counters = count(kernel, aim_kib)
                 reason = cadence.observe_counters(counters, now_ms) or reason
             if reason or session.hello_due or session.look_due(now_ms, reporting=False):
                 self._exchange(domid, directory, sample, counters if reason else None, now_ms)
         self._due_s = now_s + cadence.sleep_ms(now_ms) / 1000
+
+    def _is_stalled(self, kernel: Kernel, now_s: float) -> bool:
+        """Whether the trigger fires: so much of a stall within a window, and once in each."""
+        is_stalled = kernel.psi_some_us_total - self._stall_from_us >= STALL_US
+        if is_stalled or now_s - self._stall_from_s >= STALL_WINDOW_S:
+            self._stall_from_s, self._stall_from_us = now_s, kernel.psi_some_us_total
+        return is_stalled
 
     def next_s(self, *, is_still: bool) -> float:
         """When it looks next; where nothing has changed for a while, when it would have something to say."""
