@@ -58,13 +58,16 @@ class Party(NamedTuple):
 _LEVELS = attrgetter("weight", "working_set_kib", "secured_kib", "need_kib", "surge_kib", "comfort_kib", "ceiling_kib")
 
 
-def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: Surplus) -> list[int]:
+def allocate(
+    parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: Surplus, granting_kib: int = 0
+) -> list[int]:
     """Divide the budget; returns targets in whole pages, in the order of the parties.
 
     Floors first, then working sets, then reserved bursts, then needs, then surges, then comfort, then what `surplus`
     gives to dom0 and to the others, up to their ceilings; `pool_kib` is left over before surges are served: it is there
-    for needs. Within floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody
-    gains by being large; in between only what is added to the working set, so that headroom is shared as headroom.
+    for needs; `granting_kib` before the surplus: what guests may take by themselves must not lie in caches. Within
+    floors, working sets and the surplus, the whole of what a domain gets is weighed, so that nobody gains by being
+    large; in between only what is added to the working set, so that headroom is shared as headroom.
     """
     levels = list(zip(*map(_LEVELS, parties), strict=True)) or [()] * 7
     weights, working_sets, secured, needs, surges, comforts, ceilings = levels
@@ -80,7 +83,7 @@ def allocate(parties: Sequence[Party], budget_kib: int, pool_kib: int, surplus: 
     beyond_kib = max(sum(shares), budget_kib - pool_kib)
     shares = raised(shares, surges, beyond_kib, headroom_from)
     shares = raised(shares, comforts, beyond_kib, headroom_from)
-    rest_kib = beyond_kib - sum(shares)
+    rest_kib = max(0, beyond_kib - sum(shares) - granting_kib)
     for owners, percent in (({DOM0}, surplus.dom0), ({p.domid for p in parties} - {DOM0}, surplus.spread)):
         if percent:
             highs = (ceiling if p.domid in owners else 0 for p, ceiling in zip(parties, ceilings, strict=True))

@@ -34,7 +34,8 @@ class Room:
 
     `promised_kib`: Σ max(0, maxmem − actual) of the guests in hand. `claimed_kib`: the same of all others (being built,
     pinned, excluded): not given away while it is theirs, but no debt either, and nobody is shrunk for it.
-    reserved_kib: set aside for reservations; awaited_kib: what is to be set free for those that wait for theirs.
+    reserved_kib: set aside for reservations; awaited_kib: what is to be set free for those that wait for theirs;
+    granting_kib: what is to be granted yet.
     """
 
     free_kib: int
@@ -44,6 +45,7 @@ class Room:
     claimed_kib: int = 0
     reserved_kib: int = 0
     awaited_kib: int = 0
+    granting_kib: int = 0
 
     @property
     def unpromised_kib(self) -> int:
@@ -87,7 +89,7 @@ def plan_moves(
     enough of it is in the wrong place.
     """
     budget_kib = sum(p.held_kib for p in parties) + room.unpromised_kib
-    shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, surplus)
+    shares = allocate(parties, budget_kib - room.awaited_kib, room.pool_kib, surplus, room.granting_kib)
     kept = _keeps(parties, shares)
     if kept:
         keeping = {move.domid: move.to_kib for move in kept}
