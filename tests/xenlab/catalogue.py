@@ -17,6 +17,7 @@ FREE_AT_START_MIB = 3
 OTHERS = "others act"  # a scenario plays the operator
 STORM = "storm"
 CALMED = "calmed"
+STANDS_STILL, GOES_ON = "the arbiter stands still", "the arbiter goes on"
 HANDED_BACK = "handed back"
 WATCHED = "watched"
 COMFORTABLE = "comfortable"

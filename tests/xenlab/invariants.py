@@ -7,7 +7,7 @@ nothing is written under a domain that is gone. K: memory/target covers what a g
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tests.xenlab.catalogue import OTHERS
+from tests.xenlab.catalogue import GOES_ON, OTHERS, STANDS_STILL
 from tests.xenlab.timeline import TARGET, Sample, Timeline
 
 MARGIN_KIB = 1024  # maxmem above the target of a growth
@@ -107,6 +107,13 @@ def _ghosts(timeline: Timeline) -> Iterator[Violation]:
         )
 
 
+def _follows_from_s(timeline: Timeline, grew_s: float) -> float:
+    """From when on the arbiter could follow a guest's own growth: a scenario may have stopped it."""
+    marks = dict(timeline.marks)
+    goes_on_s = marks.get(GOES_ON, grew_s)
+    return max(grew_s, goes_on_s) if marks.get(STANDS_STILL, goes_on_s) <= grew_s else grew_s
+
+
 def _uncovered(timeline: Timeline, judged: list[Sample]) -> Iterator[Violation]:
     for domid, name in timeline.managed.items():
         writes = [w for w in timeline.writes if w.domid == domid and w.key == TARGET and w.kib is not None]
@@ -132,7 +139,7 @@ def _uncovered(timeline: Timeline, judged: list[Sample]) -> Iterator[Violation]:
                 since_s, had_kib = None, 0
             elif since_s is None and grew:
                 since_s, had_kib = sample.at_s, size.mem_kib
-            elif since_s is not None and sample.at_s > since_s + COVERED_WITHIN_S + LAG_S:
+            elif since_s is not None and sample.at_s > _follows_from_s(timeline, since_s) + COVERED_WITHIN_S + LAG_S:
                 detail = f"has {size.mem_kib} KiB, target {target_kib} KiB"
                 yield _violation(timeline, "K", since_s, name, detail)
                 break

@@ -1,6 +1,6 @@
 """Xen's own figures convict, and what only looks wrong for a moment does not."""
 
-from tests.xenlab.catalogue import OTHERS
+from tests.xenlab.catalogue import GOES_ON, OTHERS, STANDS_STILL
 from tests.xenlab.invariants import find_violations
 from tests.xenlab.made_runs import MIB, made_run, made_spike, sample, target
 from tests.xenlab.timeline import Timeline
@@ -74,6 +74,18 @@ def test_a_guest_that_is_being_restored_has_no_target_to_cover_it_yet() -> None:
     restored = [sample(100.5 + n, 400 - 50 * n, *REST, (768, 769), (50 + 50 * n, 257)) for n in range(4)]
     managed = {"1": "g1", "2": "g2", "3": "g3", "5": "g1"}
     assert broken(made_run(samples=restored, managed=managed)) == []
+
+
+def test_growth_of_its_own_is_followed_but_not_by_an_arbiter_that_was_stopped() -> None:
+    sizes = [(101.0, 256.0), (101.1, 300.0), *((102.0 + each, 300.0) for each in range(10))]
+    samples = [sample(at_s, 67, (256.0, 257.0), (256.0, 257.0), (mib, 301.0)) for at_s, mib in sizes]
+    assert [name for name, _ in broken(made_run(samples=samples))] == ["K"]
+    still = [(STANDS_STILL, 100.5), (GOES_ON, 105.5)]
+    assert broken(made_run(samples=samples, marks=still, events=[target(107.0, 300.0)])) == []
+    assert [name for name, _ in broken(made_run(samples=samples, marks=still))] == ["K"], "it must follow in the end"
+    assert [name for name, _ in broken(made_run(samples=samples, marks=[(STANDS_STILL, 110.0), (GOES_ON, 115.0)]))] == [
+        "K"
+    ]
 
 
 def test_a_shrink_under_way_is_not_growth_uncovered() -> None:

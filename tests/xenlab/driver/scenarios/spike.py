@@ -2,7 +2,7 @@
 
 import time
 
-from tests.xenlab.catalogue import SPIKER_AT_START_MIB, STALLED
+from tests.xenlab.catalogue import GOES_ON, SPIKER_AT_START_MIB, STALLED, STANDS_STILL
 from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
@@ -77,8 +77,10 @@ def _spike(
     cpu_before_s, dom0_before_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     job = spiker.start(spiker_command)
     if stalled_s:
+        run.mark(STANDS_STILL)
         with lab.arbiter.stopped():
             time.sleep(stalled_s)
+        run.mark(GOES_ON)
     job.wait_touched(TOUCHED_WITHIN_S)
     cpu_after_s, dom0_after_s = lab.xen.cpu_s(), lab.dom0_cpu_s()
     # Who the pCPU worked for while the program touched: what it waited for that was not memory.
