@@ -2,7 +2,7 @@
 
 import time
 
-from guest_agent.cadence import Cadence
+from guest_agent.cadence import PAGE_KIB, Cadence
 from guest_agent.notices import Notices
 from guest_agent.report import build_report
 from guest_agent.sample import Counters, Sample
@@ -26,6 +26,8 @@ COUNTERS_FRESH_MS = 100
 SUSPENDED_MS = 50
 """The clock that counts suspends ran ahead of the one that does not by this: the guest was suspended, or moved."""
 FAREWELL_S = 0.5
+UNHEARD_MS = 100
+"""Between two looks while nothing can be said: what is overdue does not make haste."""
 FREED_MS = 40
 """Between two steps of freeing: what others need of the processor, and a balloon to take what is there."""
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
@@ -44,9 +46,12 @@ class Agent:
         "_counters",
         "_counters_ms",
         "_link",
+        "_not_before_ms",
         "_notices",
+        "_nudged_kib",
         "_sequence",
         "_source",
+        "_stalled",
         "_suspended_ms",
         "_told",
         "alone",
@@ -65,6 +70,9 @@ class Agent:
         self._sequence = 0
         self._told = False
         self._suspended_ms = _suspended_ms()
+        self._not_before_ms = 0
+        self._stalled = False
+        self._nudged_kib = 0
 
     def run(self, waiter: "Waiter", reload: "Callable[[], None]") -> None:
         """Go on until a signal says to stop; `reload` is called where one says that settings have changed."""
@@ -80,20 +88,26 @@ class Agent:
 
     def step(self, at_ms: int, *, stalled: bool = False) -> int:
         """Do what is due, or what a stall of programs calls for; return how many milliseconds may be slept."""
+        self._stalled = self._stalled or stalled
+        if at_ms < self._not_before_ms:
+            return self._not_before_ms - at_ms  # whoever woke us: the welcome says how often we may look
         rest_ms = self._link.rest_ms(at_ms)
-        is_alone = self.alone is not None and self.alone.is_alone(at_ms)
-        if rest_ms and not is_alone:
+        governs = self.alone is not None and self.alone.is_concerned(at_ms)
+        if rest_ms and not governs:
             return rest_ms
         suspended_ms = _suspended_ms()
         if suspended_ms - self._suspended_ms >= SUSPENDED_MS:
             self._link.start_over()
+            if self.alone:
+                self.alone.start_over(at_ms)
         self._suspended_ms = suspended_ms
         sample, reason = None, ""
-        if is_alone or not self._link.quiet:
+        if governs or not self._link.quiet:
             sample = self._look(at_ms)
             reason = self._cadence.observe(sample) if sample else ""
-            if sample and (reason or stalled or self._cadence.counters_due(at_ms)):
+            if sample and (reason or self._stalled or self._cadence.counters_due(at_ms)):
                 reason = self._read_counters(at_ms) or reason
+            self._stalled = False
             if sample and self._cadence.is_urgent(sample) and self._link.is_granted(at_ms):
                 reason = self._grow(sample) or reason
             if sample and self.alone:
@@ -103,7 +117,10 @@ class Agent:
         if not rest_ms and (reason or self._link.errand_due(at_ms)):
             has_news = reason and not self._link.quiet
             self._say(sample if has_news else None, reason, at_ms)
+        self._not_before_ms = at_ms + self._cadence.settings.interval_min_ms
         sleep_ms = self._cadence.sleep_ms(now_ms())
+        if rest_ms or self._link.quiet:
+            return max(sleep_ms, UNHEARD_MS)
         if sample and self.shrinking and self._free_for_balloon(self.shrinking, sample):
             return min(sleep_ms, FREED_MS)
         return sleep_ms
@@ -157,29 +174,39 @@ class Agent:
     def _govern(self, alone: "Alone", sample: Sample) -> str:
         """While no arbiter lives, do its work for this guest; and hand that back when one does. Return it as news."""
         urgent_kib = self._cadence.settings.urgent_kib
-        return self._aim(
-            lambda balloon_kib: alone.target_kib(sample, balloon_kib=balloon_kib, urgent_kib=urgent_kib), "sized"
-        )
+
+        def target_kib(balloon_kib: int) -> int:
+            gap_kib = self._source.read_balloon_gap_kib()
+            return alone.target_kib(sample, balloon_kib=balloon_kib, gap_kib=gap_kib, urgent_kib=urgent_kib)
+
+        said = self._aim(target_kib, "sized")
+        if said:
+            alone.aimed(self._counters.balloon_target_kib)
+        return said
 
     def _free_for_balloon(self, shrinking: "Shrinking", sample: Sample) -> bool:
         """Free some of what the balloon has yet to take, and wake it; return whether that should go on."""
         source = self._source
         try:
             gap_kib = source.read_balloon_gap_kib()
-            if gap_kib > 0:
-                self._read_counters(sample.uptime_ms)
-            step_kib = shrinking.step_kib(sample, self._counters, gap_kib=gap_kib)
-            if not step_kib:
+            if not shrinking.may_free(sample, gap_kib):
                 return False
-            began_ns = time.monotonic_ns()
-            is_freed = source.free_memory(step_kib)
-            shrinking.freed(step_kib if is_freed else 0, (time.monotonic_ns() - began_ns) // 1000)
-            source.write_balloon_kib(source.read_balloon_kib())
+            step_kib = shrinking.step_kib(sample, source.read_counters(), gap_kib=gap_kib)
+            if step_kib:
+                shrinking.freed(step_kib if source.free_memory(step_kib) else 0)
+                self._nudge()
         except SourceError as error:
+            shrinking.freed(0)
             self._notices.trouble("freeing", str(error))
             return False
         self._notices.over("freeing")
-        return is_freed
+        return True
+
+    def _nudge(self) -> None:
+        """Have the balloon look again now: it sleeps on, for seconds, unless its target becomes another by a page."""
+        balloon_kib = self._source.read_balloon_kib()
+        self._nudged_kib = balloon_kib + PAGE_KIB if balloon_kib == self._nudged_kib else balloon_kib - PAGE_KIB
+        self._source.write_balloon_kib(self._nudged_kib)
 
     def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
         """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""

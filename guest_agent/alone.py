@@ -18,19 +18,25 @@ FLOORS = ((512, 99, 32), (64, 40, 8), (16, 16, 2), (0, 0, 1))
 """Above so many MiB, the floor is so many, and one in so many of those above (of the size with which it began)."""
 HEADROOM_RATIO = 2
 """Beyond what is not available, so many times the urgent threshold: what a grant would bring it back to."""
+NEAR_KIB = 256
+"""So near to its target a balloon has arrived (a PVH guest's stays 64 KiB off), and a target is the same."""
 
 
 class Alone:
     """Whether there is an arbiter, by its pulse; and, while there is none, how large this guest should be. Mutable."""
 
-    __slots__ = ("_due_ms", "_home_kib", "_life_ms", "_looked_ms", "_offset_kib", "_pulse", "_total_kib", "tunables")
+    __slots__ = ("_aim_kib", "_due_ms", "_home_kib", "_life_ms", "_looked_ms", "_offset_kib", "_pulse", "tunables")
 
     def __init__(self, tunables: "Tunables", now_ms: int) -> None:
         self.tunables = tunables
+        self.start_over(now_ms)
+
+    def start_over(self, now_ms: int) -> None:
+        """Begin anew: the guest may be on another host, where what it had here means nothing."""
         self._pulse: bytes | None = None
         self._life_ms = self._looked_ms = now_ms
-        self._total_kib = 0
-        self._home_kib = 0  # what the balloon aimed at when the guest came to be alone; 0: it is not
+        self._home_kib = 0  # what the balloon aimed at when the guest came to be alone; 0: it was not touched
+        self._aim_kib = 0  # and what it was made to aim at since
         self._offset_kib = 0
         self._due_ms = 0
 
@@ -38,48 +44,71 @@ class Alone:
         """Whether to look for the arbiter's pulse: three times in the time after which it is given up."""
         return now_ms - self._looked_ms >= self.tunables.alone_after_s * 1000 // 3
 
-    def on_pulse(self, untrusted_pulse: bytes | None, now_ms: int) -> None:
-        """Take in what stands in xenstore. Only that it is another value means something."""
+    def on_pulse(self, untrusted_pulse: bytes | None, now_ms: int, *, welcomed: bool) -> None:
+        """Take in what stands in xenstore: that it is another value is life, and nothing else matters of it.
+
+        Where no arbiter has answered nobody lives, whatever stands there; one that answered, and writes no pulse, is
+        taken to live: it is older.
+        """
         self._looked_ms = now_ms
-        if untrusted_pulse is not None and untrusted_pulse != self._pulse:
+        if not welcomed:
+            return
+        if untrusted_pulse is None or untrusted_pulse != self._pulse:
             self._life_ms = now_ms
-        self._pulse = untrusted_pulse
+        self._pulse = untrusted_pulse or self._pulse
 
     def is_alone(self, now_ms: int) -> bool:
         """Whether no arbiter has shown life for as long as the owner set."""
         return self.tunables.alone != STAY and now_ms - self._life_ms >= self.tunables.alone_after_s * 1000
 
-    def target_kib(self, sample: Sample, *, balloon_kib: int, urgent_kib: int) -> int:
-        """What the balloon should aim at instead of `balloon_kib`, in its own measure; 0: that is right.
+    def is_concerned(self, now_ms: int) -> bool:
+        """Whether the balloon is its business: the guest is alone, or was and has not given that up yet."""
+        return self._home_kib > 0 or self.is_alone(now_ms)
 
-        Between the floor and what it aimed at when the guest came to be alone, and that again once it is not.
+    def target_kib(self, sample: Sample, *, balloon_kib: int, gap_kib: int, urgent_kib: int) -> int:
+        """What the balloon should aim at instead of `balloon_kib`, in its own measure; 0: leave it. See `aimed`.
+
+        Between the floor and what it aimed at when the guest came to be alone, and that again once it is not. gap_kib:
+        what the balloon has yet to take. Whoever else sets its target meanwhile is right, and that begins anew.
         """
         now_ms = sample.uptime_ms
+        if self._home_kib and abs(balloon_kib - self._aim_kib) > NEAR_KIB:
+            self._home_kib = 0
         if not self.is_alone(now_ms):
             return self.hand_back(balloon_kib)
-        settled, self._total_kib = sample.total_kib == self._total_kib, sample.total_kib
+        has_arrived = abs(gap_kib) <= NEAR_KIB
         if not self._home_kib:
-            if not settled:  # the balloon is on its way: where it leads is not known
+            if not has_arrived:  # what the kernel would count where that leads is not known
                 return 0
-            self._home_kib, self._offset_kib = balloon_kib, balloon_kib - sample.total_kib
-        if now_ms < self._due_ms and sample.available_kib >= urgent_kib:
+            self._home_kib = self._aim_kib = balloon_kib
+            self._offset_kib = balloon_kib - sample.total_kib
+        is_due, is_urgent = now_ms >= self._due_ms, sample.available_kib < urgent_kib
+        if not is_due and not is_urgent:
             return 0
-        self._due_ms = now_ms + self.tunables.interval_s * 1000
         size_kib = balloon_kib - self._offset_kib  # what it will have, in the kernel's own measure
         goal_kib = self._goal_kib(sample, urgent_kib)
         if goal_kib < size_kib:
+            if not is_due or not has_arrived:
+                return 0
             size_kib -= (size_kib - goal_kib) // self.tunables.down_hysteresis
         else:
             size_kib += -(-(goal_kib - size_kib) // self.tunables.up_hysteresis)
+        self._due_ms = now_ms + self.tunables.interval_s * 1000
         home_kib = self._home_kib - self._offset_kib
         floor_kib = max(floor_of_kib(home_kib), self.tunables.least_kib)
         wanted_kib = min(max(size_kib, floor_kib), home_kib) + self._offset_kib
-        return wanted_kib if wanted_kib != balloon_kib else 0
+        return wanted_kib if wanted_kib > 0 and wanted_kib != balloon_kib else 0
 
     def hand_back(self, balloon_kib: int) -> int:
-        """What the balloon should aim at again, now that somebody else sees to it; 0: that is right."""
-        home_kib, self._home_kib = self._home_kib, 0
-        return home_kib if home_kib != balloon_kib else 0
+        """What the balloon should aim at again, now that somebody else sees to it; 0: leave it. See `aimed`."""
+        if not self._home_kib or self._home_kib == balloon_kib:
+            self._home_kib = 0
+            return 0
+        return self._home_kib
+
+    def aimed(self, target_kib: int) -> None:
+        """The balloon has been made to aim at what was said."""
+        self._aim_kib = target_kib
 
     def _goal_kib(self, sample: Sample, urgent_kib: int) -> int:
         goal_kib = sample.total_kib - sample.available_kib + HEADROOM_RATIO * urgent_kib

@@ -17,5 +17,5 @@ def lock_memory() -> str:
     except (AttributeError, OSError) as error:
         return f"not locked in memory: {error}"
     if _ctypes.call_function(mlockall, (_CURRENT | _FUTURE | _ON_FAULT,)):
-        return "not locked in memory: mlockall is refused; as root, or with LimitMEMLOCK=infinity, it is allowed"
+        return "not locked in memory: mlockall is refused (as root, or with LimitMEMLOCK=infinity, Linux 4.4 allows it)"
     return ""

@@ -82,6 +82,7 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
             write_error(str(error))
             return BAD_USAGE
         return DONE
+    waiter.heed_hangups()
     link = XenstoreLink(Xenstore(options.socket, waiter), hello, notices)
     agent = Agent(source, link, notices)
     try:
@@ -95,7 +96,7 @@ def _publish(source: "Source", waiter: Waiter, options: Options) -> int:
     def reload() -> None:
         try:
             _follow_owner(options, agent, link, source)
-        except UsageError as error:
+        except (UsageError, ImportError) as error:  # the latter in the midst of an upgrade
             notices.trouble("settings", f"{error}: going on as before")
         else:
             notices.over("settings")
@@ -132,7 +133,11 @@ def _stay(source: "Source", waiter: Waiter, notices: Notices, options: Options) 
     """Prepare for a guest that runs out of memory: woken when it stalls, and not swapped out with the rest."""
     waiter.watch(source.open_stalls())
     if options.source == "procfs":
-        from guest_agent.locking import lock_memory  # noqa: PLC0415 - Linux only
+        try:
+            from guest_agent.locking import lock_memory  # noqa: PLC0415 - Linux only
 
-        if refusal := lock_memory():
+            refusal = lock_memory()
+        except ImportError as error:  # a Python without libffi
+            refusal = f"not locked in memory: {error}"
+        if refusal:
             notices.trouble("locking", refusal)

@@ -30,7 +30,7 @@ class DeadlinePassed(Exception):
 
 
 class Waiter:
-    """One per process, in its main thread: it takes over SIGALRM, SIGTERM, SIGINT, SIGHUP and the interval timer."""
+    """One per process, in its main thread: it takes over SIGALRM, SIGTERM, SIGINT and the interval timer."""
 
     __slots__ = ("_armed", "_poll", "_woken_fd", "finishing", "hung_up", "stopping")
 
@@ -48,6 +48,9 @@ class Waiter:
         signal.signal(signal.SIGALRM, self._on_alarm)
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
+
+    def heed_hangups(self) -> None:
+        """Take over SIGHUP too, as services do; for whoever sits at a terminal it means the end."""
         signal.signal(signal.SIGHUP, self._on_hangup)
 
     def watch(self, stalls_fd: int) -> None:

@@ -144,4 +144,4 @@ class XenstoreLink(Link):
                 store.write(HELLO_KEY, self._hello)
                 session.said_hello(now_ms)
         if self.alone and self.alone.pulse_due(now_ms):
-            self.alone.on_pulse(store.read(PULSE_KEY) if session.welcomed else None, now_ms)
+            self.alone.on_pulse(store.read(PULSE_KEY), now_ms, welcomed=session.welcomed)

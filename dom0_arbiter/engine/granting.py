@@ -44,9 +44,10 @@ def take_back_grants(turn: Turn) -> bool:
     return found
 
 
-def ungranted_kib(turn: Turn) -> int:
-    """What is still to be granted: it is kept free for that, instead of lying in caches."""
-    return sum(max(0, _allowed_kib(turn, domain) - domain.grant_kib) for domain in turn.domains.each())
+def ungranted_kib(turn: Turn, parties: Sequence[Party]) -> int:
+    """What is still to be granted to those who can take it: it is kept free for that, instead of lying in caches."""
+    domains = (turn.domains[party.domid] for party in parties if party.may_grow)
+    return sum(max(0, _allowed_kib(turn, domain) - domain.grant_kib) for domain in domains)
 
 
 def _allowed_kib(turn: Turn, domain: Domain) -> int:

@@ -69,7 +69,7 @@ def _plan(turn: Turn) -> None:
         slack_kib=settings.slack_kib,
         pool_kib=settings.pool_kib(max(0, managed_kib), burst_kib),
         reserved_kib=set_aside_kib(turn.state),
-        granting_kib=ungranted_kib(turn),
+        granting_kib=ungranted_kib(turn, parties),
     )
     awaited_kib = decide_reservations(turn, parties, room)
     room = replace(room, reserved_kib=set_aside_kib(turn.state), awaited_kib=awaited_kib)

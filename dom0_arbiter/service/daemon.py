@@ -49,7 +49,7 @@ class Arbiter:
         self._actuator = Actuator(xenstore, hypervisor)
         self._hypervisor = hypervisor
         self._started_s = trio.current_time()
-        self.target_writes_total = self._steps_total = 0
+        self.target_writes_total = self._looks_total = 0
         self.recent: deque[Decision] = deque(maxlen=RECENT_DECISIONS)
 
     async def run(self, listener: trio.SocketListener) -> None:
@@ -60,7 +60,7 @@ class Arbiter:
             nursery.start_soon(self._represent_dom0)
             nursery.start_soon(self._decide)
             nursery.start_soon(self._tell_service_manager)
-            nursery.start_soon(beat, self._xenstore, lambda: self._steps_total)
+            nursery.start_soon(beat, self._xenstore, lambda: self._looks_total)
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the admin socket."""
@@ -120,15 +120,16 @@ class Arbiter:
 
     async def _look(self) -> Sequence[Event]:
         try:
-            return [await self._hypervisor.sample()]
+            sample = await self._hypervisor.sample()
         except HypervisorError as error:
             log.warning("%s", error)
             await trio.sleep(HYPERVISOR_RETRY_S)
             return []
+        self._looks_total += 1
+        return [sample]
 
     async def _step(self, events: Sequence[Event]) -> Plan:
         self.state, plan, decisions = step(self.state, events, trio.current_time())
-        self._steps_total += 1
         self.recent.extend(decisions)
         self.target_writes_total += sum(isinstance(action, WriteTarget) for action in plan.actions)
         for decision in decisions:

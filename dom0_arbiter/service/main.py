@@ -27,9 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--config", type=Path, default=CONFIG_PATH, metavar="FILE", help="configuration (default: %(default)s)"
     )
-    parser.add_argument(
-        "--socket", type=Path, default=SOCKET_PATH, metavar="PATH", help="where people ask it (default: %(default)s)"
-    )
     parser.add_argument("--verbose", action="store_true", help="log more than decisions and warnings")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(arguments)
@@ -38,15 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(options.config)
         hypervisor = find_hypervisor()
         check_no_rival(xen_commandline=trio.run(hypervisor.xen_commandline))
-        trio.run(_serve, settings, hypervisor, options.socket)
+        trio.run(_serve, settings, hypervisor)
     except (ConfigError, HypervisorError, ConflictError, SocketInUseError) as error:
         print(f"aerostatd: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0
 
 
-async def _serve(settings: Settings, hypervisor: Hypervisor, socket_path: Path) -> None:
-    listener = await listen_admin(socket_path)
+async def _serve(settings: Settings, hypervisor: Hypervisor) -> None:
+    listener = await listen_admin(SOCKET_PATH)
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_xenstore() as xenstore, trio.open_nursery() as nursery:
@@ -55,4 +52,4 @@ async def _serve(settings: Settings, hypervisor: Hypervisor, socket_path: Path) 
                 nursery.cancel_scope.cancel()
     finally:
         await trio.aclose_forcefully(listener)
-        socket_path.unlink(missing_ok=True)
+        SOCKET_PATH.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The arbiter's sign of life for guests that would govern themselves without it: it still decides."""
+"""The arbiter's sign of life for guests that would govern themselves without it: it still sees the host."""
 
 import logging
 from collections.abc import Callable

@@ -11,7 +11,7 @@ from guest_agent.notices import Notices
 from guest_agent.shrinking import Shrinking
 from guest_agent.sources import SourceError
 from guest_agent.tunables import Tunables
-from protocol import Report
+from protocol import Report, Welcome
 
 
 class Source:
@@ -205,7 +205,7 @@ def test_alone_it_sizes_its_guest_though_nothing_can_be_said_and_hands_that_back
     assert source.balloon_kib == 262_144 - 200_000 + floor_of_kib(200_000)
     assert len(link.said) == said
     link.resting_ms = 0
-    agent.alone.on_pulse(b"1", 32_000)
+    agent.alone.on_pulse(b"1", 32_000, welcomed=True)
     agent.step(32_000)
     assert source.balloon_kib == 262_144
     assert len(link.said) == said + 1, "which is news"
@@ -239,3 +239,36 @@ def test_memory_is_freed_for_a_balloon_that_wants_it_and_the_balloon_is_woken() 
     agent.step(400)
     agent.step(500)
     assert len(source.freed_kib) == 3, "there is no more to be had"
+
+
+def test_whoever_wakes_it_it_looks_no_oftener_than_the_welcome_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _, agent = make()
+    rare = Welcome(version=1, reason="", interval_min_ms=5000, interval_max_ms=5000)
+    monkeypatch.setattr(Recorder, "settings", rare)
+    agent.step(1000)
+    read = source.counters_read
+    for now_ms in (1500, 2000, 5999):
+        assert agent.step(now_ms, stalled=True) == 6000 - now_ms
+    assert source.counters_read == read
+    agent.step(6000)
+    assert source.counters_read == read + 1, "and has not forgotten that programs stalled"
+
+
+def test_an_agent_that_nobody_hears_does_not_make_haste_for_that() -> None:
+    source, link, agent = make()
+    source.swap_kib = 1
+    agent.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30"), 0)
+    agent.step(0)
+    link.resting_ms = 60_000
+    assert agent.step(100_000) >= 100, "its heartbeat is long overdue"
+
+
+def test_freeing_that_fails_is_not_tried_again_at_once_and_hides_no_news() -> None:
+    source, link, agent = make()
+    agent.step(0)
+    agent.shrinking = Shrinking(2**20)
+    source.gap_kib, source.balloon_fails = 100_000, True
+    for now_ms in range(100, 2000, 100):
+        agent.step(now_ms)
+    assert len(source.freed_kib) == 1
+    assert any(report and report.min_free_kib for report in link.said)

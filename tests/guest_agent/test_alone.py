@@ -13,7 +13,7 @@ from guest_agent.tunables import ALONE, NUMBERS, Tunables, read_tunables
 MIB = 1024
 URGENT_KIB = 16 * MIB
 OFFSET_KIB = 60 * MIB  # Xen counts what the kernel took before it counted
-AFTER_MS = 30_000
+AFTER_MS = 40_000  # the pulse that a dead arbiter left is felt once, after 10 s
 
 
 def tunables(text: str = "") -> Tunables:
@@ -27,13 +27,15 @@ class Guest:
         self.alone = Alone(rule, 0)
         self.balloon_kib = 512 * MIB
         self.swap_kib = 256 * MIB
+        self.gap_kib = self.writes_fail = 0
+        self.welcomed = True
         self.sizes_kib: list[int] = []
         self._used_kib, self._committed_kib = used_kib, committed_kib
 
     def run(self, from_ms: int, until_ms: int, *, step_ms: int = 1000, pulse: Callable[[int], bytes | None]) -> None:
         for now_ms in range(from_ms, until_ms, step_ms):
             if self.alone.pulse_due(now_ms):
-                self.alone.on_pulse(pulse(now_ms), now_ms)
+                self.alone.on_pulse(pulse(now_ms), now_ms, welcomed=self.welcomed)
             total_kib = self.balloon_kib - OFFSET_KIB
             sample = Sample(
                 uptime_ms=now_ms,
@@ -43,9 +45,14 @@ class Guest:
                 committed_kib=self._committed_kib(now_ms),
                 swap_total_kib=self.swap_kib,
             )
-            self.balloon_kib = (
-                self.alone.target_kib(sample, balloon_kib=self.balloon_kib, urgent_kib=URGENT_KIB) or self.balloon_kib
+            target_kib = self.alone.target_kib(
+                sample, balloon_kib=self.balloon_kib, gap_kib=self.gap_kib, urgent_kib=URGENT_KIB
             )
+            if target_kib and self.writes_fail:
+                self.writes_fail -= 1
+            elif target_kib:
+                self.balloon_kib = target_kib
+                self.alone.aimed(target_kib)
             self.sizes_kib.append(self.balloon_kib)
 
 
@@ -57,8 +64,8 @@ def living(now_ms: int) -> bytes:
     return b"%d" % (now_ms // 10_000)
 
 
-def dead(_: int) -> None:
-    return None
+def dead(_: int) -> bytes:
+    return b"57"
 
 
 def test_while_an_arbiter_lives_nothing_is_touched() -> None:
@@ -71,6 +78,14 @@ def test_whoever_wants_to_stay_put_stays_put() -> None:
     guest = idle(Tunables("alone_after_s = 30"))
     guest.run(0, 600_000, pulse=dead)
     assert set(guest.sizes_kib) == {512 * MIB}
+
+
+def test_a_pulse_that_stands_still_is_none() -> None:
+    guest = idle(tunables())
+    guest.run(0, 40_000, pulse=dead)
+    assert guest.balloon_kib == 512 * MIB, "it was new at first"
+    guest.run(40_000, 80_000, pulse=dead)
+    assert guest.balloon_kib < 512 * MIB
 
 
 def test_without_a_pulse_it_goes_down_by_an_eighth_of_the_way_each_5_s_to_what_is_committed() -> None:
@@ -87,12 +102,30 @@ def test_without_a_pulse_it_goes_down_by_an_eighth_of_the_way_each_5_s_to_what_i
     assert guest.balloon_kib - OFFSET_KIB == pytest.approx(150 * MIB, abs=8)
 
 
-def test_a_pulse_that_stands_still_is_none() -> None:
+def test_no_welcome_is_no_arbiter_whatever_pulse_was_left() -> None:
     guest = idle(tunables())
-    guest.run(0, 40_000, pulse=lambda _: b"7")
-    assert guest.balloon_kib == 512 * MIB, "it was new at first"
-    guest.run(40_000, 80_000, pulse=lambda _: b"7")
+    guest.run(0, 20_000, pulse=living)
+    guest.welcomed = False
+    guest.run(20_000, 70_000, pulse=living)
     assert guest.balloon_kib < 512 * MIB
+
+
+def test_a_pulse_that_was_known_before_a_welcome_was_lost_is_not_a_new_one() -> None:
+    """An arbiter that is dead leaves both; xenstored was away for a while, and nobody lives the more for that."""
+    guest = idle(tunables())
+    guest.run(0, 60_000, pulse=dead)
+    guest.welcomed = False
+    guest.run(60_000, 75_000, pulse=dead)
+    guest.welcomed = True
+    low_kib = guest.balloon_kib
+    guest.run(75_000, 100_000, pulse=dead)
+    assert guest.balloon_kib < low_kib < 512 * MIB
+
+
+def test_an_arbiter_that_answers_and_writes_no_pulse_is_an_older_one() -> None:
+    guest = idle(tunables())
+    guest.run(0, 600_000, pulse=lambda _: None)
+    assert set(guest.sizes_kib) == {512 * MIB}
 
 
 def test_it_never_goes_below_the_floor_of_its_size_nor_its_owners() -> None:
@@ -151,13 +184,57 @@ def test_it_hands_back_what_it_had_the_moment_an_arbiter_lives() -> None:
     assert set(guest.sizes_kib[-200:]) == {512 * MIB}
 
 
-def test_where_a_balloon_on_its_way_leads_is_not_known_yet() -> None:
-    alone = Alone(tunables(), 0)
-    for index, total_mib in enumerate((500, 480, 460)):
-        sample = Sample(uptime_ms=40_000 + index, total_kib=total_mib * MIB, free_kib=0, available_kib=300 * MIB)
-        assert alone.target_kib(sample, balloon_kib=400 * MIB, urgent_kib=URGENT_KIB) == 0
-    sample = Sample(uptime_ms=41_000, total_kib=460 * MIB, free_kib=0, available_kib=400 * MIB, committed_kib=60 * MIB)
-    assert alone.target_kib(sample, balloon_kib=520 * MIB, urgent_kib=0) == (520 - 50) * MIB
+def test_nothing_is_taken_for_settled_while_the_balloon_has_more_to_take() -> None:
+    """A balloon that found no page stands still for seconds: taken for settled, that cost a guest what it used."""
+    guest = idle(tunables())
+    guest.gap_kib = 100 * MIB
+    guest.run(0, 300_000, pulse=dead)
+    assert guest.balloon_kib == 512 * MIB
+    guest.gap_kib = 0
+    guest.run(300_000, 301_000, pulse=dead)
+    low_kib = guest.balloon_kib
+    assert low_kib < 512 * MIB
+    guest.gap_kib = 10 * MIB
+    guest.run(301_000, 400_000, pulse=dead)
+    assert guest.balloon_kib == low_kib, "one step after the other"
+
+
+def test_an_urgent_guest_is_not_shrunk_the_faster() -> None:
+    guest = Guest(tunables(), used_kib=lambda _: 440 * MIB, committed_kib=lambda _: 100 * MIB)
+    guest.run(0, AFTER_MS + 4000, step_ms=100, pulse=dead)
+    assert len(set(guest.sizes_kib)) == 2
+
+
+def test_whoever_else_sets_its_target_is_right() -> None:
+    guest = idle(tunables())
+    guest.run(0, 120_000, pulse=dead)
+    guest.balloon_kib = 700 * MIB  # xl mem-set
+    guest.run(120_000, 121_000, pulse=dead)
+    assert guest.balloon_kib > 600 * MIB, "it begins anew from there"
+    guest.run(121_000, 200_000, pulse=dead)
+    guest.balloon_kib = 300 * MIB  # an arbiter that is back, and whose pulse was not felt yet
+    guest.run(200_000, 240_000, pulse=living)
+    assert guest.balloon_kib <= 300 * MIB
+    guest.run(240_000, 400_000, pulse=living)
+    assert guest.balloon_kib <= 300 * MIB
+
+
+def test_a_write_that_failed_is_tried_again() -> None:
+    guest = idle(tunables())
+    guest.run(0, 120_000, pulse=dead)
+    guest.writes_fail = 3
+    guest.run(120_000, 140_000, pulse=living)
+    assert guest.balloon_kib == 512 * MIB
+    assert not guest.alone.is_concerned(140_000)
+
+
+def test_on_another_host_nothing_of_this_one_counts() -> None:
+    guest = idle(tunables())
+    guest.run(0, 120_000, pulse=dead)
+    low_kib = guest.balloon_kib
+    guest.alone.start_over(120_000)
+    guest.run(120_000, 145_000, pulse=dead)
+    assert guest.balloon_kib == low_kib
 
 
 def test_its_rules_may_change_while_it_is_alone() -> None:

@@ -67,6 +67,12 @@ def hasty() -> None:
     patched(Cadence, "_news", lambda _kept, *_: "used")
     patched(Cadence, "sleep_ms", lambda _kept, *_: 20)
 
+    def step(kept: Callable[..., int], self: agent.Agent, *arguments: int, **named: bool) -> int:
+        self._not_before_ms = 0
+        return kept(self, *arguments, **named)
+
+    patched(agent.Agent, "step", step)
+
 
 def never_looks() -> None:
     patched(Session, "look_due", lambda _kept, *_, **__: False)

@@ -11,10 +11,10 @@ from unittest.mock import patch
 import msgpack
 
 from dom0_arbiter.engine import domain
-from dom0_arbiter.service import actuator, collector, daemon, main, pulse
-from dom0_arbiter.xen.xl import XlHypervisor
+from dom0_arbiter.service import actuator, collector, daemon, pulse
 from protocol import RemoteProtocolError, Report, Welcome, encode_welcome
 from protocol.codec import decode
+from tests.dom0_arbiter.conformance.our_arbiter import run
 
 Fault = Callable[[], None]
 
@@ -96,5 +96,4 @@ FAULTS: dict[str, Fault] = {
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
     FAULTS[name]()
-    with patch.object(main, "find_hypervisor", XlHypervisor):
-        sys.exit(main.main(arguments))
+    sys.exit(run(*arguments))

@@ -15,7 +15,7 @@ from tests.dom0_arbiter.conformance.faulty_arbiter import FAULTS
 OURS = [sys.executable, "-m", "tests.dom0_arbiter.conformance.our_arbiter"]
 FAULTY = [sys.executable, "-m", "tests.dom0_arbiter.conformance.faulty_arbiter"]
 CONFIGURATION = Path(__file__).parents[3] / "packaging/etc/aerostatd.toml"
-ARGUMENTS = ["--config", str(CONFIGURATION), "--socket", "{directory}/aerostatd.sock"]
+ARGUMENTS = ["{directory}/aerostatd.sock", "--config", str(CONFIGURATION)]
 NOT_JUDGED = {"D5"}  # by those who are not told to wait for two and a half minutes
 # What shows a fault. (To play everything to everybody would take minutes of this machine's time.)
 SHOWN_BY: Mapping[str, Sequence[Act]] = {
