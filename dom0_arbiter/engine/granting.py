@@ -46,6 +46,8 @@ def take_back_grants(turn: Turn) -> bool:
 
 def ungranted_kib(turn: Turn, parties: Sequence[Party]) -> int:
     """What is still to be granted to those who can take it: it is kept free for that, instead of lying in caches."""
+    if not turn.state.settings.may_grant:
+        return 0
     domains = (turn.domains[party.domid] for party in parties if party.may_grow)
     return sum(max(0, _allowed_kib(turn, domain) - domain.grant_kib) for domain in domains)
 

@@ -82,6 +82,12 @@ class Settings:
                 return settings
         return self.default
 
+    @property
+    def may_grant(self) -> bool:
+        """Whether anybody may be granted anything."""
+        rules = (settings for _, settings in self.by_glob)
+        return any(settings.grant_kib for settings in (self.default, *rules, *self.by_uuid.values()))
+
     def pool_kib(self, managed_kib: int, burst_kib: int) -> int:
         """How much memory to keep free for needs that cannot wait; burst_kib: the largest headroom of any domain."""
         if self.free_pool_kib is not None:
