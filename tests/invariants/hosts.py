@@ -141,7 +141,7 @@ def _start(world: World, draw: Random) -> None:
     """What `xl create` does: it takes what it needs from free memory, slack included, or fails."""
     actual_kib = _pages(int(world.host.free_kib * draw.uniform(0.3, 1.0)))
     static_max_kib = max(actual_kib, draw.choice((512, 2048, 8192)) * MIB)
-    if actual_kib < 128 * MIB:
+    if actual_kib < max(128 * MIB, static_max_kib // 32):  # the page structs of its maximum alone take half of that
         return
     is_hvm = draw.random() < 0.5
     world.start(
