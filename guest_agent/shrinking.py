@@ -12,9 +12,9 @@ STEP_MOST_KIB = 16 * 1024
 STEP_LEAST_KIB = 1024
 RESERVE_RATIO = 3
 """What is free beyond so many times the kernel's own reserve is there for the balloon already."""
-STALL_RATIO = 10
-"""Programs stall for a tenth of the time since the last step: harm. (memory.reclaim itself counts as no stall, Linux
-5.9, mm/memcontrol.c.)"""
+STALL_RATIO = 2
+"""Somebody stalls for half of the time since the last step: harm. (Less may be the balloon's own, which reclaims when
+it finds no page: at a tenth every shrink was given up. memory.reclaim counts as none, Linux 5.9.)"""
 REFAULT_RATIO = 8
 """Of what was freed an eighth is read again: harm."""
 PAUSE_MS = 10_000

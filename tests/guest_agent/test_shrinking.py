@@ -60,8 +60,8 @@ def second_step(counters: Counters) -> int:
 
 def test_it_stops_when_programs_stall_or_read_again_what_was_freed() -> None:
     assert second_step(Counters())
-    assert second_step(Counters(psi_some_us_total=9_000))
-    assert not second_step(Counters(psi_some_us_total=11_000))
+    assert second_step(Counters(psi_some_us_total=49_000))
+    assert not second_step(Counters(psi_some_us_total=51_000))
     eighth_pages = STEP_LEAST_KIB // 8 // 4
     assert second_step(Counters(refault_file_total=eighth_pages))
     assert not second_step(Counters(refault_file_total=eighth_pages + 1))
