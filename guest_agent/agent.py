@@ -190,6 +190,8 @@ class Agent:
         try:
             gap_kib = source.read_balloon_gap_kib()
             if not shrinking.may_free(sample, gap_kib):
+                if self._nudged_kib:
+                    self._nudge()
                 return False
             step_kib = shrinking.step_kib(sample, source.read_counters(), gap_kib=gap_kib)
             if step_kib:
@@ -203,10 +205,17 @@ class Agent:
         return True
 
     def _nudge(self) -> None:
-        """Have the balloon look again now: it sleeps on, for seconds, unless its target becomes another by a page."""
-        balloon_kib = self._source.read_balloon_kib()
-        self._nudged_kib = balloon_kib + PAGE_KIB if balloon_kib == self._nudged_kib else balloon_kib - PAGE_KIB
-        self._source.write_balloon_kib(self._nudged_kib)
+        """Have the balloon look again now: it sleeps on, for seconds, unless its target becomes another by a page.
+
+        A page less, and the next time what dom0 asked for again: never more.
+        """
+        balloon_kib, nudged_kib = self._source.read_balloon_kib(), self._nudged_kib
+        self._nudged_kib = 0
+        if balloon_kib == nudged_kib:
+            self._source.write_balloon_kib(balloon_kib + PAGE_KIB)
+        elif not nudged_kib:
+            self._source.write_balloon_kib(balloon_kib - PAGE_KIB)
+            self._nudged_kib = balloon_kib - PAGE_KIB
 
     def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
         """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""

@@ -160,11 +160,11 @@ async def reports(stage: Stage) -> None:
     guests[SHORT].items = lambda report: report[:SHORTEST]
     for domid, what in ((SURPLUS, "with surplus positions"), (SHORT, f"of {SHORTEST} positions")):
         guests[domid].used_kib = SMALL_KIB - TIGHT_KIB
-        with trio.CancelScope() as scope:
-            stage.nursery.start_soon(_report_within, guests[domid], scope)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guests[domid].keep_reporting)
             given = await stage.is_raised(domid)
             check("D3", given, f"a needy guest's report {what} brought it no {MOVED_KIB >> 10} MiB in {MOVES_S:g} s")
-            scope.cancel()
+            nursery.cancel_scope.cancel()
     surplus = guests[SURPLUS]
     with trio.move_on_after(INVALID_S):
         for value in (GARBAGE[index % len(GARBAGE)] for index in count()):
@@ -173,12 +173,6 @@ async def reports(stage: Stage) -> None:
     surplus.used_kib = stage.xl.domains[SURPLUS].actual_kib - TIGHT_KIB
     stage.nursery.start_soon(surplus.keep_reporting)
     check("D4", await stage.is_raised(SURPLUS), "a needy guest's reports after invalid ones brought it nothing")
-
-
-async def _report_within(guest: Guest, scope: trio.CancelScope) -> None:
-    while not scope.cancel_called:
-        await guest.report()
-        await trio.sleep(LOOK_S * 20)
 
 
 async def flood(stage: Stage) -> None:

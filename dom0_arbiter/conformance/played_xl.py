@@ -39,7 +39,7 @@ class Domain:
 
 
 class PlayedXl:
-    """Mutable; for one event loop. Raises ValueError where domains want more than there is."""
+    """Mutable; for one event loop."""
 
     def __init__(self, server: XenstoreServer, sizes_kib: Sequence[int], *, free_kib: int, static_max_kib: int) -> None:
         self.free_kib = free_kib

@@ -117,6 +117,7 @@ class ProcfsSource:
         "_swapping_meminfo",
         "_vmstat",
         "_zram",
+        "_zswap",
         "boot_id",
         "capabilities",
         "os_name",
@@ -133,6 +134,7 @@ class ProcfsSource:
         # Another root is another kernel's, or none's: this machine's balloon would not be its own, nor its devices.
         self._balloon = _kept_if_readable(BALLOON) if root == "/proc" else None
         self._balloon_now = _kept_if_readable(BALLOON_NOW) if self._balloon else None
+        self._zswap = _kept_if_readable(ZSWAP)
         self._can_spare_anon = True  # memory.reclaim takes CACHE_ONLY, until it says that it does not
         swaps = _kept_if_readable(f"{root}/swaps")
         self._zram = _ZramSwap(swaps, BLOCK if root == "/proc" else root + BLOCK) if swaps else None
@@ -169,7 +171,10 @@ class ProcfsSource:
 
     def write_balloon_kib(self, kib: int) -> None:
         """Have the balloon driver aim at that; raise SourceError."""
-        _write(BALLOON, b"%d" % kib)
+        try:
+            _write(BALLOON, b"%d" % kib)
+        except OSError as error:
+            raise SourceError(f"{BALLOON}: {error.strerror}") from error
 
     def read_balloon_gap_kib(self) -> int:
         """Return how much the balloon driver has yet to take from this guest, 0 or less: nothing; raise SourceError."""
@@ -209,11 +214,8 @@ class ProcfsSource:
 
     def _swaps_to_memory(self) -> bool:
         """Whether no swap is on a disk without zswap before it; without any swap, too. Raises SourceError or Torn."""
-        try:
-            if _KeptFile(ZSWAP).read().strip() == b"Y":
-                return True
-        except SourceError:
-            pass  # a kernel without it
+        if self._zswap and self._zswap.read().strip() == b"Y":
+            return True
         return self._zram is None or self._zram.is_all_there_is()
 
     def open_stalls(self) -> int:
@@ -259,27 +261,18 @@ class ProcfsSource:
 
 def _reclaim(text: bytes) -> bool:
     try:
-        fd = os.open(RECLAIM, os.O_WRONLY)
-        try:
-            os.write(fd, text)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        if error.errno == errno.EAGAIN:  # less than that was to be had
-            return False
-        raise
+        _write(RECLAIM, text)
+    except BlockingIOError:  # EAGAIN: less than that was to be had
+        return False
     return True
 
 
 def _write(path: str, text: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY)
     try:
-        fd = os.open(path, os.O_WRONLY)
-        try:
-            os.write(fd, text)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from error
+        os.write(fd, text)
+    finally:
+        os.close(fd)
 
 
 def _kept_if_readable(path: str) -> _KeptFile | None:

@@ -241,6 +241,21 @@ def test_memory_is_freed_for_a_balloon_that_wants_it_and_the_balloon_is_woken() 
     assert len(source.freed_kib) == 3, "there is no more to be had"
 
 
+def test_a_nudged_balloon_never_aims_above_what_dom0_asked_for_and_not_below_in_the_end() -> None:
+    source, _, agent = make()
+    agent.shrinking = Shrinking(2**20)
+    source.gap_kib = 100_000
+    aims_kib = []
+    for now_ms in range(0, 2100, 100):
+        agent.step(now_ms)
+        aims_kib.append(source.balloon_kib)
+    assert set(aims_kib) == {262_144 - 4, 262_144}
+    source.gap_kib = 0
+    for now_ms in range(2100, 2400, 100):
+        agent.step(now_ms)
+    assert source.balloon_kib == 262_144
+
+
 def test_whoever_wakes_it_it_looks_no_oftener_than_the_welcome_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     source, _, agent = make()
     rare = Welcome(version=1, reason="", interval_min_ms=5000, interval_max_ms=5000)
