@@ -15,6 +15,7 @@ from protocol import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guest_agent.sources import Source
+    from guest_agent.tunables import Tunables
     from guest_agent.xenstore_link import XenstoreLink
 
 DONE, BAD_USAGE, UNREACHABLE = 0, 2, 3
@@ -112,17 +113,20 @@ def _follow_owner(options: Options, agent: Agent, link: "XenstoreLink", source: 
     """Put the owner's file as it is now into force, if there is or was one; raise UsageError."""
     is_set = options.config is not None or os.path.exists(CONFIG_PATH)  # noqa: PTH110 - pathlib costs 1 MB
     if is_set or agent.alone or agent.shrinking:
-        from guest_agent.owner import follow, read_tunables  # noqa: PLC0415 - for guests whose owner sets something
+        from guest_agent.owner import follow  # noqa: PLC0415 - for guests whose owner sets something
 
-        tunables = read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None)
-        follow(tunables, agent, link, source, now_ms())
+        follow(_read_tunables(options), agent, link, source, now_ms())
+
+
+def _read_tunables(options: Options) -> "Tunables":
+    from guest_agent.tunables import read_tunables  # noqa: PLC0415
+
+    return read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None)
 
 
 def _show_config(options: Options) -> int:
-    from guest_agent.tunables import read_tunables  # noqa: PLC0415
-
     try:
-        sys.stdout.write(read_tunables(options.config or CONFIG_PATH, must_exist=options.config is not None).show())
+        sys.stdout.write(_read_tunables(options).show())
     except UsageError as error:
         write_error(str(error))
         return BAD_USAGE

@@ -3,7 +3,7 @@
 from guest_agent.alone import Alone
 from guest_agent.options import UsageError
 from guest_agent.shrinking import Shrinking
-from guest_agent.tunables import STAY, read_tunables
+from guest_agent.tunables import STAY
 from protocol import TAKES_GRANTS
 
 TYPE_CHECKING = False
@@ -31,6 +31,3 @@ def follow(tunables: "Tunables", agent: "Agent", link: "XenstoreLink", source: "
         agent.shrinking.budget_kib_s = budget_kib_s
     else:
         agent.shrinking = Shrinking(budget_kib_s)
-
-
-__all__ = ["follow", "read_tunables"]

@@ -193,7 +193,7 @@ class ProcfsSource:
     def free_memory(self, kib: int) -> bool:
         """Have the kernel free so much; return whether that was to be had; raise SourceError.
 
-        Of cache first, then of what swap in memory (zram, zswap) can hold; never of what would go to a disk. Where a
+        Of cache first, then of what swap in memory (zram, zswap, wherever that may write back to) can hold. Where a
         kernel cannot be told to leave anonymous memory alone, and there is a swap disk, nothing is freed.
         """
         text = b"%dK" % kib

@@ -199,14 +199,14 @@ def test_devices_come_and_go_with_swapon_and_swapoff(played: PlayedProcfs) -> No
     played.set_swap(lines[0] + lines[3])
     source = open_source("procfs", str(played.directory))
     assert kinds_of_swap(source) == (0, 0)
-    before = len(list(Path("/proc/self/fd").iterdir()))  # noqa: PTH208
+    before = len(list(Path("/proc/self/fd").iterdir()))
     played.set_swap(SWAPS, zram0=MM_STAT, zram12=MM_STAT_4_1)
     assert kinds_of_swap(source) == (260, 644)
     played.set_swap(lines[0] + lines[2])
     assert kinds_of_swap(source) == (12, 44)
     played.set_swap(lines[0])
     assert kinds_of_swap(source) == (0, 0)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before  # noqa: PTH208
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_device_whose_cost_is_not_known_counts_as_a_disk(played: PlayedProcfs) -> None:
@@ -287,12 +287,12 @@ def test_no_descriptors_are_lost(played: PlayedProcfs) -> None:
     played.set_swap(SWAPS, zram0=MM_STAT)
     source = open_source("procfs", str(played.directory))
     kinds_of_swap(source)
-    before = len(list(Path("/proc/self/fd").iterdir()))  # noqa: PTH208
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(50):
         played.set_available(5)
         source.read_sample(0)
         source.read_counters()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before  # noqa: PTH208
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_file_of_more_than_a_page_is_read_whole(played: PlayedProcfs) -> None:
