@@ -133,6 +133,7 @@ def _run_json(figures: Figures, violations: list[Violation], timeline: Timeline)
         "silence": None if silence is None else asdict(silence),
         "estimates": [asdict(one) for one in compute_estimates(timeline)] if is_valid else [],
         "surplus": timeline.facts.get("surplus"),
+        "alone": timeline.facts.get("alone"),
         "giving": timeline.facts.get("giving"),
         "tried": timeline.facts.get("tried", []),
         "touched": describe_touches(timeline) if is_valid else [],

@@ -134,11 +134,14 @@ class Guest:
         """Start the program under test as its unit does."""
         self.shell(f"{' '.join(command)} >/run/agent.log 2>&1 & echo $! >/run/agent.pid")
 
+    def mount_cgroups(self) -> None:
+        """As systemd does, once; nobody else does here."""
+        root = "/sys/fs/cgroup"
+        self.shell(f"mkdir -p {root}; test -e {root}/cgroup.procs || mount -t cgroup2 none {root}")
+
     def free_for_balloon(self, kib_s: int) -> list[str]:
         """Let an agent free so much; what it is to be started with."""
-        # As systemd mounts it; nobody else does here.
-        root = "/sys/fs/cgroup"
-        self.shell(f"mkdir -p {root}; test -e {root}/memory.reclaim || mount -t cgroup2 none {root}")
+        self.mount_cgroups()
         self.shell(f"echo free_for_balloon_kib_s = {kib_s} >{CONFIGURATION}")
         return ["--config", CONFIGURATION]
 

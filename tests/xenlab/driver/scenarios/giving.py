@@ -2,12 +2,11 @@
 
 import time
 
-from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
 from tests.xenlab.driver.scenarios.estimators import Cycles
 from tests.xenlab.driver.scenarios.operator import hand_back, set_size
-from tests.xenlab.driver.scenarios.stage import TOUCHED_WITHIN_S, begin, finish, wait_managed
+from tests.xenlab.driver.scenarios.stage import TOUCHED_WITHIN_S, begin, finish, restart_agents, wait_managed
 
 BUDGET_KIB_S = 256 * 1024
 DISK, DISK_MIB = "/dev/xvdc", 448
@@ -22,10 +21,7 @@ def play_giving(lab: Lab, run: Run) -> None:
     """The variant says whether the agent frees memory for its balloon, or leaves that alone."""
     guest = lab.guests["g3"]
     more = guest.free_for_balloon(BUDGET_KIB_S if run.variant == "freed" else 0)
-    guest.shell("kill $(cat /run/agent.pid)")
-    if not wait_until(lambda: not guest.has_agent(), 10.0, 0.5):
-        raise InvalidStart("T0: the agent does not stop")
-    guest.start_agent([*lab.agent_command, *more])
+    restart_agents([*lab.agent_command, *more], guest)
     wait_managed(lab)
     begin(lab, run)
     if not set_size(lab, run, guest, FULL_MIB, SIZED_WITHIN_S):

@@ -3,12 +3,19 @@
 import time
 
 from tests.xenlab.catalogue import CALMED, STORM
-from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.guests import Guest
 from tests.xenlab.driver.lab import Lab
-from tests.xenlab.driver.run import InvalidStart, Run
+from tests.xenlab.driver.run import Run
 from tests.xenlab.driver.scenarios.operator import hand_back, set_size
-from tests.xenlab.driver.scenarios.stage import TOUCHED_WITHIN_S, begin, fill_caches, finish, is_managed, wait_managed
+from tests.xenlab.driver.scenarios.stage import (
+    TOUCHED_WITHIN_S,
+    begin,
+    fill_caches,
+    finish,
+    is_managed,
+    restart_agents,
+    wait_managed,
+)
 
 HOGS = 8
 SHORT_AVAILABLE_MIB = 90  # what the guest has to spare when it is held down
@@ -23,10 +30,7 @@ BEFORE_OTHERS = ["chrt", "--rr", "1"]
 MAY_NOT_LOCK = ["setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock", "prlimit", "--memlock=65536", "--"]
 GROUP = "/sys/fs/cgroup/agent"
 IN_GROUP = ["sh", "-c", f"'echo $$ >{GROUP}/cgroup.procs && exec \"$@\"'", "sh"]
-MAKE_GROUP = (
-    f"test -d {GROUP} || {{ mkdir -p /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; "
-    f"echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir {GROUP} && echo 16M >{GROUP}/memory.min; }}"
-)
+MAKE_GROUP = f"echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir -p {GROUP} && echo 16M >{GROUP}/memory.min"
 
 
 def play_hogs(lab: Lab, run: Run) -> None:
@@ -64,10 +68,6 @@ def _restart_agent(lab: Lab, guest: Guest, variant: str) -> None:
         command += IN_GROUP
     if variant in (UNLOCKED, BARE):
         command += MAY_NOT_LOCK
+    guest.mount_cgroups()
     guest.shell(MAKE_GROUP)
-    guest.shell("kill $(cat /run/agent.pid)")
-    if not wait_until(lambda: not guest.has_agent(), 10.0, 0.2):
-        raise InvalidStart("T0: the agent does not stop")
-    guest.start_agent([*command, lab.agent_command[-1]])
-    if not wait_until(lambda: lab.arbiter.state_of(guest.domid) == "ok", 30.0, 0.5):
-        raise InvalidStart(f"T0: the agent is not heard: {guest.agent_log()}")
+    restart_agents([*command, lab.agent_command[-1]], guest)

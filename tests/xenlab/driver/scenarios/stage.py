@@ -10,6 +10,7 @@ from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
 
 START_WITHIN_S = 90.0
+STOPS_WITHIN_S = 10.0
 QUIET_S = 1.0
 SETTLED_WITHIN_S = 60.0
 TOUCHED_WITHIN_S = 180.0
@@ -44,6 +45,16 @@ def wait_managed(lab: Lab) -> None:
     if not wait_until(lab.is_managed, START_WITHIN_S, 1.0):
         raise InvalidStart(f"T0: the arbiter does not manage every guest: {lab.arbiter.status()}")
     wait_quiet(lambda: not in_motion(lab, *lab.guests.values()), lambda: "T0: memory keeps moving")
+
+
+def restart_agents(command: list[str], *guests: Guest) -> None:
+    """Stop these guests' agents, and start them by that command; InvalidStart where one does not stop."""
+    for guest in guests:
+        guest.shell("kill $(cat /run/agent.pid)")
+    if not wait_until(lambda: not any(guest.has_agent() for guest in guests), STOPS_WITHIN_S, 0.2):
+        raise InvalidStart("T0: an agent does not stop")
+    for guest in guests:
+        guest.start_agent(command)
 
 
 def wait_quiet(ready: Callable[[], bool], describe: Callable[[], str]) -> None:
