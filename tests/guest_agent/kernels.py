@@ -111,9 +111,12 @@ class PlayedProcfs:
             (self.directory / f"sys/block/{name}").mkdir(parents=True, exist_ok=True)
             (self.directory / f"sys/block/{name}/mm_stat").write_bytes(text)
 
-    def set_available(self, kib: int) -> None:
-        """Replace meminfo, as a whole."""
-        text = MEMINFO_6_1.replace(b"MemAvailable:     131552 kB", b"MemAvailable: %10d kB" % kib)
+    def set_meminfo(self, text: bytes) -> None:
+        """Replace meminfo, as a whole: an agent that looks meanwhile sees the one or the other."""
         new = self.directory / "meminfo.new"
         new.write_bytes(text)
         new.replace(self.directory / "meminfo")
+
+    def set_available(self, kib: int) -> None:
+        """Have so much available, and all else as before."""
+        self.set_meminfo(MEMINFO_6_1.replace(b"MemAvailable:     131552 kB", b"MemAvailable: %10d kB" % kib))

@@ -77,7 +77,7 @@ def test_torn_memory_is_survived_and_said_once(server: Server, procfs: PlayedPro
     dom0 = Dom0(server.dom0_path(), 5)
     with agent("--socket", server.guest_path(5), "--procfs", procfs.directory) as process:
         dom0.report()
-        (procfs.directory / "meminfo").write_bytes(b"MemTotal: 0")
+        procfs.set_meminfo(b"MemTotal: 0")
         time.sleep(1)
         procfs.set_available(50_000)
         dom0.report(lambda report: report.available_kib == 50_000)

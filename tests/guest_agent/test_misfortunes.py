@@ -43,7 +43,7 @@ def test_memory_is_added_and_taken_away(server: Server, dom0: Dom0, procfs: Play
     with agent("--socket", server.guest_path(5), "--procfs", procfs.directory) as process:
         assert dom0.report().total_kib == 199_028
         for text, total_kib in ((MORE, 330_100), (MEMINFO_6_1, 199_028)):
-            (procfs.directory / "meminfo").write_bytes(text)
+            procfs.set_meminfo(text)
             dom0.report(lambda report, kib=total_kib: report.total_kib == kib)  # type: ignore[misc]
         assert stop(process) == ""
 
