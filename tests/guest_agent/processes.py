@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ from tests.integration.plain_client import PlainClient
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
+PATHS = [str(Path(__file__).parents[2]), sysconfig.get_path("platlib"), sysconfig.get_path("purelib")]
+PYTHON = [str(getattr(sys, "_base_executable", sys.executable)), "-I", "-S", "-c"]
+START = f"import sys; sys.path[:0] = {PATHS!r}; from guest_agent.main import main; sys.exit(main())"
+"""An agent whose memory and time are measured runs without `site`, whose extras are not the interpreter's."""
 
 
 @contextmanager
@@ -46,6 +51,18 @@ def stop(process: subprocess.Popen[str]) -> str:
     assert time.monotonic() - began < 5
     # Whoever may not lock memory says so; that is another test's matter.
     return "".join(line for line in errors.splitlines(keepends=True) if "not locked in memory" not in line)
+
+
+def status(pid: int, field: str) -> int:
+    """A number from /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process, in the clock's steps of 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def eventually(look: Callable[[], T | None]) -> T:

@@ -2,21 +2,14 @@
 
 import json
 import subprocess
-import sys
-import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
-from protocol import Welcome
-from tests.contract.servers import embedded
-from tests.guest_agent.processes import Dom0, agent, eventually, stop
+from tests.guest_agent.processes import PATHS, PYTHON, START, agent, cpu_s, status, stop
+from tests.guest_agent.wear import FLAT_WITHIN_KIB, HASTY, HOUR_S, filling, resident_kib, running
 
-ROOT = str(Path(__file__).parents[2])
-PATHS = [ROOT, sysconfig.get_path("platlib"), sysconfig.get_path("purelib")]
-PYTHON = [str(getattr(sys, "_base_executable", sys.executable)), "-I", "-S", "-c"]
-START = f"import sys; sys.path[:0] = {PATHS!r}; from guest_agent.main import main; sys.exit(main())"
 SAMPLES = 1000
 RATIO_MAX = 1.5
 DEAR = {"dataclasses", "typing", "logging", "argparse", "asyncio", "socket", "signal", "re", "enum", "psutil", "trio"}
@@ -27,12 +20,6 @@ def compiled() -> None:
     """Compiling takes memory that is not given back: as installed, all is compiled."""
     code = f"import sys; sys.path[:0] = {PATHS!r}; import guest_agent.footprint, guest_agent.main, guest_agent.grants; "
     subprocess.run([*PYTHON, code + "import guest_agent.sources.procfs"], timeout=30, check=True)
-
-
-def status(pid: int, field: str) -> int:
-    """A number from /proc/PID/status."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
 
 
 def test_nothing_dear_is_imported() -> None:
@@ -50,51 +37,34 @@ def test_nothing_dear_is_imported() -> None:
 
 
 def test_after_1000_samples_the_agent_is_little_more_than_python_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with embedded() as server:
-        server.add(5)
-        dom0 = Dom0(server.dom0_path(), 5)
-        dom0.welcome(Welcome(version=1, reason="", heartbeat_ms=100, interval_min_ms=1, interval_max_ms=1))
-        arguments = ["--socket", str(server.guest_path(5))]
-        bare = subprocess.Popen([*PYTHON, "import time; time.sleep(60)"])
-        process = subprocess.Popen([*PYTHON, START, *arguments])
-        try:
-            dom0.report(lambda report: report.sequence > 10)
-            early_kib = status(process.pid, "VmRSS")
-            before = status(process.pid, "voluntary_ctxt_switches")  # each sample ends in a sleep
-            eventually(lambda: status(process.pid, "voluntary_ctxt_switches") > before + SAMPLES)
-            bare_kib, agent_kib = status(bare.pid, "VmRSS"), status(process.pid, "VmRSS")
-        finally:
-            for each in (bare, process):
-                each.kill()
-                each.wait()
+    early_kib, agent_kib = resident_kib(100, SAMPLES)
+    with subprocess.Popen([*PYTHON, "import time; time.sleep(60)"]) as bare:
+        time.sleep(0.5)
+        bare_kib = status(bare.pid, "VmRSS")
+        bare.kill()
     ratio = agent_kib / bare_kib
     with capsys.disabled():
         print(
             f"\nresident after {SAMPLES} samples: agent {agent_kib} KiB, bare python3 {bare_kib} KiB, ratio {ratio:.2f}"
         )
     assert ratio <= RATIO_MAX
-    assert agent_kib - early_kib < 256  # flat
+    assert agent_kib - early_kib < FLAT_WITHIN_KIB
 
 
 def test_an_idle_agent_hardly_uses_the_processor() -> None:
-    with embedded() as server:
-        server.add(5)
-        process = subprocess.Popen([*PYTHON, START, "--socket", str(server.guest_path(5))])
-        try:
-            Dom0(server.dom0_path(), 5).report()
-            before = cpu_s(process.pid)
-            time.sleep(3)
-            used_s = cpu_s(process.pid) - before
-        finally:
-            process.kill()
-            process.wait()
+    with running(None) as process:
+        before = cpu_s(process.pid)
+        time.sleep(3)
+        used_s = cpu_s(process.pid) - before
     assert used_s <= 0.03  # 1 %, in the clock's steps of 10 ms
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+def test_a_filling_guest_is_looked_at_more_often_at_a_price_that_it_can_pay(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = filling(200)
+    with capsys.disabled():
+        print(f"\n{figures}")
+    assert figures["wakeups_per_h"] > 4 * 7200  # at rest it wakes twice a second
+    assert figures["cpu_s_per_h"] < 0.25 * HOUR_S
 
 
 def test_the_agent_says_itself_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,13 +95,8 @@ def test_a_footprint_that_is_told_to_stop_says_nothing() -> None:
 
 
 def test_nothing_is_written_to_a_disk() -> None:
-    """What the kernel counts as sent to storage, and the data that were handed to any file or socket."""
-    with embedded() as server:
-        server.add(5)
-        dom0 = Dom0(server.dom0_path(), 5)
-        dom0.welcome(Welcome(version=1, reason="", heartbeat_ms=100))
-        with subprocess.Popen([*PYTHON, START, "--socket", str(server.guest_path(5))]) as process:
-            dom0.report(lambda report: report.sequence > 20)
-            lines = Path(f"/proc/{process.pid}/io").read_text().splitlines()
-            process.kill()
+    """What the kernel counts as sent to storage."""
+    with running(HASTY) as process:
+        time.sleep(1)
+        lines = Path(f"/proc/{process.pid}/io").read_text().splitlines()
     assert "write_bytes: 0" in lines
