@@ -39,7 +39,8 @@ class Domain:
     last brought another MemTotal.
     memory_offset_kib: Xen's mem_kb less the guest's MemTotal; None until learned.
     xenstore_target_kib: what stands in memory/target, as far as known; own_targets_kib: our latest writes there.
-    own_maxmem_kib: what we last set; None: what was found. is_unsure: a write failed, so that either may not hold.
+    own_maxmem_kib: what we last set, or found: another is somebody else's. None: not known. is_unsure: a write failed,
+    so that either may not hold.
     grant_kib: what it may take by itself beyond its target, as last said at granted_s.
     starts_until_s: until when it counts as starting, once it was heard.
     reaction_s: how long it waits for memory, from being short to having it, as seen lately.

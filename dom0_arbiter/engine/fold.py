@@ -197,9 +197,14 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
         domain = turn.domains[domain.domid]
     resized = sample.is_maxmem_known and domain.own_maxmem_kib not in (None, sample.maxmem_kib)
     is_manual = domain.is_manual or resized
+    own_maxmem_kib = domain.own_maxmem_kib
+    is_built = domain.is_settled or not sample.is_hvm  # QEMU raises an HVM guest's meanwhile
+    if own_maxmem_kib is None and sample.is_maxmem_known and is_built and not (is_manual or domain.is_unsure):
+        own_maxmem_kib = sample.maxmem_kib
     if (
         seen is not balloon
         or is_manual != domain.is_manual
+        or own_maxmem_kib != domain.own_maxmem_kib
         or (sample.paused, sample.shut_down, sample.is_hvm) != (domain.is_paused, domain.is_shut_down, domain.is_hvm)
     ):
         turn.change(
@@ -209,6 +214,7 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
             is_shut_down=sample.shut_down,
             is_hvm=sample.is_hvm,
             is_manual=is_manual,
+            own_maxmem_kib=own_maxmem_kib,
         )
     domain = turn.domains[domain.domid]
     if sample.shut_down and not was_shut_down:

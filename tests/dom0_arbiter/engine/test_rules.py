@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from dom0_arbiter.engine import DomainIntroduced, SetMaxmem, WriteTarget
-from dom0_arbiter.policy import DomainSettings, Settings
+from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
 from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.arbiter import Turn
 
@@ -160,6 +160,23 @@ def test_somebody_elses_write_is_not_fought() -> None:
     assert world.arbiter is not None
     assert world.arbiter.state.domains[1].state(world.now_s) == "manual"
     assert world.directory.entries[1].target_kib == 300 * MIB - 8
+
+
+def test_growth_that_somebody_else_allows_is_not_fought_either() -> None:
+    """In the lab `xl mem-set` of a guest never moved before was undone: its growth was seen before its target."""
+    still = Settings(surplus=SURPLUS["keep-free"], free_pool_kib=0)
+    world = World(total_kib=(256 + 1 + 64 + 300) * MIB, settings=still)
+    world.start(spec("a", need=100))
+    world.start_arbiter()
+    world.run(5)
+    written_total = world.directory.target_writes_total
+    world.set_maxmem(1, 400 * MIB)
+    world.guests[1].become(Character(grows_kib_s=100_000), world.now_s)
+    world.run(3)
+    assert size_mib(world) == 400
+    assert world.arbiter is not None
+    assert world.arbiter.state.domains[1].state(world.now_s) == "manual"
+    assert world.directory.target_writes_total == written_total
 
 
 def test_a_growth_raises_maxmem_first_and_a_shrink_lowers_both(monkeypatch: pytest.MonkeyPatch) -> None:
