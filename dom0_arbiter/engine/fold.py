@@ -198,7 +198,7 @@ def _domain_sampled(turn: Turn, domain: Domain, sample: DomainSample) -> None:
     resized = sample.is_maxmem_known and domain.own_maxmem_kib not in (None, sample.maxmem_kib)
     is_manual = domain.is_manual or resized
     own_maxmem_kib = domain.own_maxmem_kib
-    is_built = domain.is_settled or not sample.is_hvm  # QEMU raises an HVM guest's meanwhile
+    is_built = domain.report is not None or not sample.is_hvm  # QEMU may raise an HVM guest's before it runs
     if own_maxmem_kib is None and sample.is_maxmem_known and is_built and not (is_manual or domain.is_unsure):
         own_maxmem_kib = sample.maxmem_kib
     if (

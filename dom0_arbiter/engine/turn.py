@@ -90,7 +90,8 @@ class Turn:
         )
 
     def limit(self, domain: Domain, balloon: Balloon, maxmem_kib: int) -> Domain:
-        """Set maxmem alone."""
+        """Set maxmem alone; in whole pages, as Xen will show it."""
+        maxmem_kib -= maxmem_kib % PAGE_KIB
         self.actions.append(SetMaxmem(domid=domain.domid, maxmem_kib=maxmem_kib))
         return self.change(domain, balloon=replace(balloon, maxmem_kib=maxmem_kib), own_maxmem_kib=maxmem_kib)
 

@@ -32,6 +32,8 @@ def keep_up(turn: Turn) -> bool:
         is_left_alone = domain.is_paused and not domain.is_frozen(turn.now_s)  # a paused one may be about to be saved
         if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or is_left_alone):
             _keep_up_one(turn, domain, domain.balloon)
+        if domain.is_manual and domain.grant_kib:
+            turn.take_grant(domain)  # who sized it by hand granted nothing
     _withdraw_promises(turn)
     return turn.promised_kib() < promised_kib
 
@@ -69,8 +71,12 @@ def _keep_up_one(turn: Turn, domain: Domain, balloon: Balloon) -> None:
 
 
 def _was_standing(domain: Domain, balloon: Balloon, now_s: float) -> bool:
-    """A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile."""
-    return domain.decision is None and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
+    """A shrink that was found under way may be one, or growth of the guest's own that nobody covered meanwhile.
+
+    Not where maxmem is lower than what it has: it could not have grown to that.
+    """
+    could_grow = balloon.maxmem_kib >= balloon.actual_kib
+    return could_grow and domain.decision is None and now_s - max(balloon.asked_s, balloon.progressed_s) >= REST_S
 
 
 def _rewrite(turn: Turn, domain: Domain, woken: Balloon) -> None:

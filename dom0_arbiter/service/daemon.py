@@ -106,16 +106,14 @@ class Arbiter:
         while True:
             with trio.move_on_at(max(look_at_s, rested_at_s)):
                 await self.inbox.wait()
-            events = self.inbox.take()
-            is_look = trio.current_time() >= max(look_at_s, rested_at_s)
-            if is_look:
+            if trio.current_time() >= max(look_at_s, rested_at_s):
                 before_s = _cpu_s()
-                events += await self._look()
-                plan = await self._step(events)
+                looked = await self._look()
+                plan = await self._step([*self.inbox.take(), *looked])  # with what came while we looked
                 used_s, ended_s = _cpu_s() - before_s, trio.current_time()
                 rested_at_s = ended_s + PAUSE_RATIO * used_s
                 look_at_s = ended_s + max(plan.look_again_s, WATCHING_PAUSE_RATIO * used_s)
-            elif (await self._step(events)).look_again_s == 0:
+            elif (await self._step(self.inbox.take())).look_again_s == 0:
                 look_at_s = trio.current_time()
 
     async def _look(self) -> Sequence[Event]:

@@ -289,7 +289,7 @@ class World:
             return False
         match action:
             case SetMaxmem():
-                self.host.domains[domid].maxmem_kib = action.maxmem_kib
+                self.host.domains[domid].maxmem_kib = action.maxmem_kib & ~3  # Xen counts pages
             case WriteTarget():
                 self._write_target(domid, action.target_kib)
             case SendWelcome():

@@ -61,6 +61,15 @@ def test_a_grant_that_is_not_renewed_just_now_is_not_granted_to_another() -> Non
     assert world.inspector.violations == []
 
 
+def test_who_sizes_a_guest_by_hand_grants_it_nothing() -> None:
+    world = world_of(300, 300)
+    assert grants_mib(world)[0] > 0
+    world.mem_set(1, 400 * MIB)
+    world.run(2.0)
+    assert grants_mib(world)[0] == 0
+    assert world.host.domains[1].maxmem_kib == 400 * MIB + MIB
+
+
 def test_the_maxmem_of_a_pinned_domain_is_left_to_who_set_it() -> None:
     world = world_of(300, 300)
     world.set_maxmem(1, 1200 * MIB)

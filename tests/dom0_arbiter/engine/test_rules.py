@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dom0_arbiter.engine import DomainIntroduced, SetMaxmem, WriteTarget
+from dom0_arbiter.engine import DomainIntroduced, ResumeRequested, SetMaxmem, WriteTarget
 from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
 from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.arbiter import Turn
@@ -28,6 +28,16 @@ def world_of(*specs: GuestSpec, free: int = 0, arbiter: bool = True) -> World:
         world.start(each)
     if arbiter:
         world.start_arbiter()
+    return world
+
+
+def still_world() -> World:
+    """A host of one guest that nobody has a reason to move, and of memory that is kept free."""
+    world = World(
+        total_kib=(256 + 1 + 64 + 300) * MIB, settings=Settings(surplus=SURPLUS["keep-free"], free_pool_kib=0)
+    )
+    world.start(spec("a", need=100))
+    world.start_arbiter()
     return world
 
 
@@ -164,10 +174,7 @@ def test_somebody_elses_write_is_not_fought() -> None:
 
 def test_growth_that_somebody_else_allows_is_not_fought_either() -> None:
     """In the lab `xl mem-set` of a guest never moved before was undone: its growth was seen before its target."""
-    still = Settings(surplus=SURPLUS["keep-free"], free_pool_kib=0)
-    world = World(total_kib=(256 + 1 + 64 + 300) * MIB, settings=still)
-    world.start(spec("a", need=100))
-    world.start_arbiter()
+    world = still_world()
     world.run(5)
     written_total = world.directory.target_writes_total
     world.set_maxmem(1, 400 * MIB)
@@ -177,6 +184,39 @@ def test_growth_that_somebody_else_allows_is_not_fought_either() -> None:
     assert world.arbiter is not None
     assert world.arbiter.state.domains[1].state(world.now_s) == "manual"
     assert world.directory.target_writes_total == written_total
+
+
+def test_a_limit_that_somebody_sets_is_left_before_an_hvm_guest_has_settled() -> None:
+    world = world_of(spec("hvm", is_hvm=True, unsettled_kib=256 * MIB, target_offset_kib=64))
+    world.run(2)
+    assert world.arbiter is not None and not world.arbiter.state.domains[1].is_settled
+    world.set_maxmem(1, 700 * MIB)
+    world.run(3)
+    assert world.arbiter.state.domains[1].state(world.now_s) == "manual"
+    assert world.host.domains[1].maxmem_kib == 700 * MIB
+
+
+def test_a_shrink_that_somebody_began_before_the_arbiter_started_goes_on() -> None:
+    """It was taken for growth that nobody had covered, though no maxmem had allowed that."""
+    world = world_of(spec("halting", size=500, character=Character(down_kib_s=0)), arbiter=False)
+    world.run(2)
+    world.mem_set(1, 300 * MIB)
+    world.start_arbiter()
+    world.run(3)
+    assert world.directory.entries[1].target_kib == 300 * MIB
+
+
+def test_a_domain_handed_back_at_an_odd_size_stays_in_hand() -> None:
+    """Xen rounds maxmem to pages: what we had set in between looked like somebody else's."""
+    world = still_world()
+    world.run(5)
+    world.mem_set(1, 300 * MIB + 1)
+    world.set_maxmem(1, 500 * MIB)
+    world.run(5)
+    assert world.arbiter is not None and world.arbiter.state.domains[1].state(world.now_s) == "manual"
+    world.arbiter.put(ResumeRequested(domid=1))
+    world.run(5)
+    assert world.arbiter.state.domains[1].state(world.now_s) == "ok"
 
 
 def test_a_growth_raises_maxmem_first_and_a_shrink_lowers_both(monkeypatch: pytest.MonkeyPatch) -> None:
