@@ -34,6 +34,7 @@ class State:
     unknown_kib: int = 0  # what domains hold, or may, that Xen shows and xenstore does not describe yet
     stale: bool = False
     is_moving: bool = False  # some balloon was on its way when the host was last looked at
+    is_freezing: bool = False  # some domain had been asked to suspend, and was not seen away yet
     is_pressed: bool = False  # somebody presses, or the host of what it promised: what is being given is waited for
     is_evening: bool = False  # surplus was on its way to where it belongs
     is_short: bool = False  # somebody had less than it needs when the last plan was made

@@ -18,6 +18,7 @@ from dom0_arbiter.engine.upkeep import keep_up
 from dom0_arbiter.policy import REACTION_MOST_S, Moves, Party, Room, plan_moves
 
 LOOK_MOVING_S = 0.02  # while balloons move: a PV guest gives 128 MiB in 0.24 s, and what is free is wanted
+LOOK_FREEZING_S = 0.2  # while a domain is about to be suspended: one that is back already must have been seen away
 LOOK_SETTLED_S = 1.0
 REACTION_WEIGHT = 0.2  # of the newest, in what has been learned of a domain's reaction time
 REACTION_LEAST_S = 0.25
@@ -44,11 +45,18 @@ def step(state: State, events: Sequence[Event], now_s: float) -> tuple[State, Pl
         if not turn.stale:
             _plan(turn)
         is_moving = any(d.balloon is not None and d.balloon.is_progressing(now_s) for d in turn.domains.each())
-        turn.state = replace(turn.state, is_moving=is_moving)
+        is_freezing = any(now_s < d.frozen_until_s for d in turn.domains.each())
+        turn.state = replace(turn.state, is_moving=is_moving, is_freezing=is_freezing)
         turn.quiet_until_s = quiet_until_s(turn)
     new_state = replace(turn.state, domains=turn.domains, stale=turn.stale, quiet_until_s=turn.quiet_until_s)
-    look_again_s = 0.0 if turn.stale else LOOK_MOVING_S if new_state.is_moving else LOOK_SETTLED_S
+    look_again_s = 0.0 if turn.stale else _pace_s(new_state)
     return new_state, Plan(actions=turn.actions, look_again_s=look_again_s), turn.decisions
+
+
+def _pace_s(state: State) -> float:
+    if state.is_moving:
+        return LOOK_MOVING_S
+    return LOOK_FREEZING_S if state.is_freezing else LOOK_SETTLED_S
 
 
 def _plan(turn: Turn) -> None:

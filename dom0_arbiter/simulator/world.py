@@ -61,6 +61,9 @@ class World:
             self._dom0_at_s = self.now_s + DOM0_EVERY_S
             cache_in_dom0(self)
         self.awaited_kib_s += self._starting_kib * dt_s
+        for domid, suspends_s in self._suspending.items():
+            if suspends_s < self.now_s:
+                self.guests[domid].stir(self.now_s)
         for domid, guest in list(self.guests.items()):
             if guest.wake_s <= self.now_s:
                 self._advance(domid, guest)

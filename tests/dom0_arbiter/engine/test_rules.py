@@ -8,6 +8,7 @@ from dom0_arbiter.engine import DomainIntroduced, ResumeRequested, SetMaxmem, Wr
 from dom0_arbiter.policy import SURPLUS, DomainSettings, Settings
 from dom0_arbiter.simulator import Character, GuestSpec, Steps, World
 from dom0_arbiter.simulator.arbiter import Turn
+from dom0_arbiter.simulator.world import SUSPEND_TAKES_S
 
 MIB = 1024
 SLACK_KIB = 64 * MIB
@@ -149,6 +150,22 @@ def test_memory_target_covers_a_guest_that_is_saved_while_it_shrinks() -> None:
     world.run(1)
     assert world.host.domains[2].actual_kib <= world.scene().restores_kib(2)
     assert not [violation for violation in world.inspector.violations if violation.invariant == "K"]
+
+
+def test_a_suspend_of_half_a_second_is_seen_so_that_the_next_is_covered_too() -> None:
+    """It was missed, and the next request within a minute taken for the guest's own game."""
+    slow = Character(down_kib_s=20_000)
+    world = world_of(spec("greedy", need=[(0, 150), (30, 600)]), spec("donor", size=500, character=slow))
+    world.run(15)
+    world.save(2)
+    world.run(SUSPEND_TAKES_S + 0.3)
+    world.resume(2)
+    world.run(15.5)
+    assert size_mib(world, 2) > world.directory.entries[2].target_kib // MIB, "it is on its way down"
+    world.save(2)
+    world.run(0.5)
+    assert world.host.domains[2].is_shut_down
+    assert world.inspector.violations == []
 
 
 def test_without_it_the_guest_could_not_be_restored() -> None:
