@@ -52,6 +52,7 @@ def resident_kib(*samples: int) -> list[int]:
         began = status(process.pid, SLEPT)
         for wanted in samples:
             while status(process.pid, SLEPT) - began < wanted:
+                assert process.poll() is None, "the agent has ended"
                 time.sleep(0.02)
             figures_kib.append(status(process.pid, "VmRSS"))
     return figures_kib
