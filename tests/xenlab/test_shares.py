@@ -1,11 +1,13 @@
 """A share follows from budget, weights and what was asked; the arbiter's own arithmetic has no part in it."""
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xenlab.made_runs import MIB, made_run, sample
 from tests.xenlab.shares import compute_shares, divide, judge_shares
-from tests.xenlab.timeline import Timeline
+from tests.xenlab.timeline import Sample, Timeline
 
 ASKS = st.dictionaries(
     st.sampled_from(["g1", "g2", "g3", "g4"]),
@@ -14,12 +16,12 @@ ASKS = st.dictionaries(
 )
 
 
-def contended(g1_mib: float, g2_mib: float, **third: int) -> Timeline:
+def contended(g1_mib: float, g2_mib: float, *, on_the_way: Sequence[Sample] = (), **third: int) -> Timeline:
     """832 MiB managed; 63 MiB of each guest are not in MemTotal, 47 are in use; two ask for 400 MiB more."""
     before = {"MemTotal": 193 * MIB, "MemAvailable": 146 * MIB, "oom_kill": 0, "pswpin": 0, "pswpout": 0}
     before |= {"workingset_refault_file": 0, "workingset_refault_anon": 0}
-    samples = [sample(100.0, 67, *[(256, 257)] * 3)]
-    samples += [sample(at_s, 67, (g1_mib, 0), (g2_mib, 0), (110, 0)) for at_s in (110.5, 111.0, 111.9)]
+    samples = [sample(100.0, 67, *[(256, 257)] * 3), *on_the_way]
+    samples += [sample(at_s, 67, (g1_mib, 0), (g2_mib, 0), (110, 0)) for at_s in (138.5, 139.0, 139.9)]
     facts = {
         "weights": {"g1": 256, "g2": 768, "g3": 256},
         "asked_kib": {"g1": 400 * MIB, "g2": 400 * MIB},
@@ -58,6 +60,16 @@ def test_within_ten_percent_of_its_share_is_near_enough() -> None:
     good, bad = contended(655 / 4 * 1.09, 655 * 3 / 4 * 0.91), contended(655 / 4 * 1.11, 655 * 3 / 4)
     assert judge_shares(good, compute_shares(good)) == []
     assert judge_shares(bad, compute_shares(bad))[0].startswith("g1 has ")
+
+
+def test_how_soon_a_share_is_reached_for_good_is_told() -> None:
+    sizes = [(104.0, 164), (111.0, 200), (125.0, 160)]
+    on_the_way = [sample(at_s, 67, (mib, 0), (491, 0), (110, 0)) for at_s, mib in sizes]
+    g1, g2, _ = compute_shares(contended(164, 491, on_the_way=on_the_way))
+    assert (g1.at_10_s_kib, g1.had_kib, g1.reached_s) == (200 * MIB, 164 * MIB, 25.0)
+    assert g2.reached_s == 4.0
+    never = compute_shares(contended(300, 491))[0]
+    assert (never.at_10_s_kib, never.reached_s) == (None, None)
 
 
 def test_a_bystander_that_swaps_or_refaults_was_robbed() -> None:
