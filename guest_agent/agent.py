@@ -97,9 +97,7 @@ class Agent:
             return rest_ms
         suspended_ms = _suspended_ms()
         if suspended_ms - self._suspended_ms >= SUSPENDED_MS:
-            self._link.start_over()
-            if self.alone:
-                self.alone.start_over(at_ms)
+            self._link.start_over(at_ms)
         self._suspended_ms = suspended_ms
         sample, reason = None, ""
         if governs or not self._link.quiet:
@@ -141,7 +139,8 @@ class Agent:
         """
         if self.alone:
             self._aim(self.alone.hand_back, "sized")
-        sample = self._look(now_ms())
+        self._end_nudge()
+        sample = self._look(now_ms() + 1)  # later than any other, whatever was interrupted
         if sample is not None and self._told and not link.quiet:
             link.say_farewell(self._report(sample, final=True), FAREWELL_S)
 
@@ -190,8 +189,7 @@ class Agent:
         try:
             gap_kib = source.read_balloon_gap_kib()
             if not shrinking.may_free(sample, gap_kib):
-                if self._nudged_kib:
-                    self._nudge()
+                self._end_nudge()
                 return False
             step_kib = shrinking.step_kib(sample, source.read_counters(), gap_kib=gap_kib)
             if step_kib:
@@ -216,6 +214,14 @@ class Agent:
         elif not nudged_kib:
             self._source.write_balloon_kib(balloon_kib - PAGE_KIB)
             self._nudged_kib = balloon_kib - PAGE_KIB
+
+    def _end_nudge(self) -> None:
+        """Have the balloon aim at what dom0 asked for."""
+        if self._nudged_kib:
+            try:
+                self._nudge()
+            except SourceError as error:
+                self._notices.trouble("balloon", str(error))
 
     def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
         """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""

@@ -72,8 +72,7 @@ class Alone:
         what the balloon has yet to take. Whoever else sets its target meanwhile is right, and that begins anew.
         """
         now_ms = sample.uptime_ms
-        if self._home_kib and abs(balloon_kib - self._aim_kib) > NEAR_KIB:
-            self._home_kib = 0
+        self._heed_others(balloon_kib)
         if not self.is_alone(now_ms):
             return self.hand_back(balloon_kib)
         has_arrived = abs(gap_kib) <= NEAR_KIB
@@ -101,14 +100,18 @@ class Alone:
 
     def hand_back(self, balloon_kib: int) -> int:
         """What the balloon should aim at again, now that somebody else sees to it; 0: leave it. See `aimed`."""
-        if not self._home_kib or self._home_kib == balloon_kib:
+        self._heed_others(balloon_kib)
+        if self._home_kib == balloon_kib:
             self._home_kib = 0
-            return 0
         return self._home_kib
 
     def aimed(self, target_kib: int) -> None:
         """The balloon has been made to aim at what was said."""
         self._aim_kib = target_kib
+
+    def _heed_others(self, balloon_kib: int) -> None:
+        if abs(balloon_kib - self._aim_kib) > NEAR_KIB:
+            self._home_kib = 0  # somebody else has set it
 
     def _goal_kib(self, sample: Sample, urgent_kib: int) -> int:
         goal_kib = sample.total_kib - sample.available_kib + HEADROOM_RATIO * urgent_kib

@@ -4,7 +4,7 @@ Dom0 grants room beyond the balloon target of one report, which the grant names 
 agree on the size that is meant, whatever either has done since.
 """
 
-from protocol import RemoteProtocolError, decode_grant
+from protocol import VERSION_HIGHEST, VERSION_LOWEST, RemoteProtocolError, decode_grant
 
 REMEMBERED = 8
 """Reports whose targets are kept: dom0 answers one of the newest."""
@@ -39,13 +39,17 @@ class Grants:
         """Take in what stands in xenstore (None: nothing); return what people should be told of it, or ""."""
         if untrusted_grant == self._untrusted:
             return ""
-        self._untrusted, self._most_kib, self._ends_ms = untrusted_grant, 0, 0
+        self._untrusted = untrusted_grant
         if untrusted_grant is None:
+            self._most_kib = self._ends_ms = 0
             return ""
         try:
             grant = decode_grant(untrusted_grant)
         except RemoteProtocolError as error:
-            return f"the arbiter's grant is malformed ({error}): none is taken"
+            return f"the arbiter's grant is malformed ({error}): going on as before"
+        if not VERSION_LOWEST <= grant.version <= VERSION_HIGHEST:
+            return f"the arbiter's grant is in version {grant.version}, which is unknown here: going on as before"
+        self._most_kib = self._ends_ms = 0
         target_kib = self._targets.get(grant.echo_uptime_ms)
         if target_kib and grant.extra_kib:  # what it was counted from is known
             self._most_kib = target_kib + grant.extra_kib

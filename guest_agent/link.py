@@ -47,7 +47,7 @@ class Link:
         """What to raise the balloon's target to by the guest's own right; 0: it has none, or no need."""
         return 0
 
-    def start_over(self) -> None:
+    def start_over(self, now_ms: int) -> None:
         """Take note that the guest may be somewhere else now."""
 
     def exchange(self, report: Report | None, reason: str, now_ms: int) -> bool:

@@ -49,7 +49,6 @@ def build_report(
     return Report(version=version, sequence=sequence % 2**32, flags=flags, **values)
 
 
-def _printable(text: str, bytes_max: int) -> str:
-    """Return the text with what is not printable replaced, cut to a number of bytes of UTF-8."""
-    shown = "".join(each if each.isprintable() else "?" for each in text)
-    return shown.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")
+def _printable(text: str, length_max: int) -> str:
+    """Return the text with what is not printable ASCII replaced, cut to a length."""
+    return "".join(each if each.isascii() and each.isprintable() else "?" for each in text[:length_max])

@@ -14,15 +14,17 @@ class Session:
     """Hello and welcome.
 
     `settings` is the welcome in force; `welcomed`: there is one; `hello_due` and `quiet` say what the caller must do.
+    `moved`: at the last look the guest had become another domain.
     """
 
-    __slots__ = ("_domid", "_look_ms", "_pause_ms", "hello_due", "quiet", "settings", "welcomed")
+    __slots__ = ("_domid", "_look_ms", "_pause_ms", "hello_due", "moved", "quiet", "settings", "welcomed")
 
     def __init__(self) -> None:
         self.settings = DEFAULTS
         self.hello_due = True
         self.quiet = False  # no version in common: nothing but hello is said
         self.welcomed = False
+        self.moved = False
         self._domid = b""
         self._pause_ms = LOOK_LEAST_MS
         self._look_ms = 0  # not looked for before
@@ -48,10 +50,10 @@ class Session:
 
     def on_look(self, now_ms: int, *, domid: bytes | None, untrusted_welcome: bytes | None) -> str:
         """Take in what was read (None: not there); return what people should be told of it, or ""."""
-        if domid is not None:
-            if self._domid not in (b"", domid):
-                self.start_over()  # migrated: another arbiter
-            self._domid = domid
+        self.moved = domid is not None and self._domid not in (b"", domid)
+        if self.moved:
+            self.start_over()  # migrated: another arbiter
+        self._domid = domid or self._domid
         if untrusted_welcome is None:
             self._set(DEFAULTS, welcomed=False)
             self.hello_due = True

@@ -74,11 +74,16 @@ class XenstoreLink(Link):
             return True
         return self._session.hello_due or self._session.look_due(now_ms, reporting=False)
 
-    def start_over(self) -> None:
+    def start_over(self, now_ms: int) -> None:
         """Hello again, and a look at who answers; what another host granted, or this one before, is void."""
         self._session.start_over()
+        self._forget_host(now_ms)
+
+    def _forget_host(self, now_ms: int) -> None:
         if self._grants:
             self._grants.void()
+        if self.alone:
+            self.alone.start_over(now_ms)
 
     def is_granted(self, now_ms: int) -> bool:
         """See Link."""
@@ -134,6 +139,8 @@ class XenstoreLink(Link):
         if session.look_due(now_ms, reporting=report is not None):
             domid, untrusted_welcome = store.read("domid"), store.read(WELCOME_KEY)
             trouble = session.on_look(now_ms, domid=domid, untrusted_welcome=untrusted_welcome)
+            if session.moved:
+                self._forget_host(now_ms)
             if self._grants and not session.hello_due:
                 trouble = self._grants.on_look(store.read(GRANT_KEY)) or trouble
             if trouble:

@@ -45,17 +45,18 @@ def decode(kind: "type[M]", untrusted_value: bytes) -> "M":
             untrusted_packed,
             raw=False,
             strict_map_key=False,
+            object_pairs_hook=tuple,  # a map's keys may be anything, even what cannot be a dict's
             max_array_len=_ITEMS_MAX,
             max_map_len=_ITEMS_MAX,
             max_str_len=_TEXT_BYTES_MAX,
             max_bin_len=_TEXT_BYTES_MAX,
             max_ext_len=0,
         )
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        # ValueError: malformed, surplus bytes, over a limit, not UTF-8. TypeError: an unhashable key of a map.
+    except (ValueError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        # ValueError: malformed, surplus bytes, over a limit, not UTF-8.
         raise RemoteProtocolError("msgpack", type(error).__name__) from error
     if type(untrusted_items) is not list:
-        raise RemoteProtocolError("shape", f"array expected, got {type(untrusted_items).__name__}")
+        raise RemoteProtocolError("shape", "array expected")
     return kind.from_wire(untrusted_items)
 
 

@@ -48,9 +48,8 @@ class Field:
         if self.text:
             if type(value) is not str:
                 raise error("type", f"{self.name}: text expected, got {type(value).__name__}")
-            size = len(value.encode("utf-8", "surrogatepass"))
-            if not self.low <= size <= self.high or not value.isprintable():
-                raise error("range", f"{self.name}: {self.low} to {self.high} bytes of printable text expected")
+            if not self.low <= len(value) <= self.high or not (value.isascii() and value.isprintable()):
+                raise error("range", f"{self.name}: {self.low} to {self.high} printable ASCII characters expected")
         elif type(value) is not int:  # bool is a subclass, and no number
             raise error("type", f"{self.name}: integer expected, got {type(value).__name__}")
         elif not self.low <= value <= self.high:
@@ -68,7 +67,7 @@ def kib(*, default: object = REQUIRED) -> "Any":
 
 
 def text(*, low: int = 0, high: int, default: object = REQUIRED) -> "Any":
-    """Printable text; the inclusive range counts its bytes in UTF-8."""
+    """Printable ASCII, U+0020 to U+007E; the inclusive range counts its characters."""
     return Field(text=True, low=low, high=high, default=default)
 
 

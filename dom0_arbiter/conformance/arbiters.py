@@ -165,6 +165,7 @@ async def reports(stage: Stage) -> None:
             given = await stage.is_raised(domid)
             check("D3", given, f"a needy guest's report {what} brought it no {MOVED_KIB >> 10} MiB in {MOVES_S:g} s")
             nursery.cancel_scope.cancel()
+    await _check_version(stage)
     surplus = guests[SURPLUS]
     with trio.move_on_after(INVALID_S):
         for value in (GARBAGE[index % len(GARBAGE)] for index in count()):
@@ -173,6 +174,27 @@ async def reports(stage: Stage) -> None:
     surplus.used_kib = stage.xl.domains[SURPLUS].actual_kib - TIGHT_KIB
     stage.nursery.start_soon(surplus.keep_reporting)
     check("D4", await stage.is_raised(SURPLUS), "a needy guest's reports after invalid ones brought it nothing")
+
+
+async def _check_version(stage: Stage) -> None:
+    """Needs told in a version that was not agreed on bring nothing; told in the right one they do."""
+    guest = stage.guests[GARBLED]
+    await stage.guests[FUTURE].hello(65_535, 65_535)
+    await guest.hello()
+    if not (await stage.is_welcomed(FUTURE) and await stage.is_welcomed(GARBLED)):
+        return
+    if (future := stage.welcome_of(FUTURE)) is None or future.version != 0:
+        return  # it speaks the last version there is
+    guest.used_kib = SMALL_KIB - TIGHT_KIB
+    async with trio.open_nursery() as nursery:
+        guest.items = lambda report: [65_535, *report[1:]]
+        nursery.start_soon(guest.keep_reporting)
+        taken = await stage.until(lambda: stage.xl.target_kib(GARBLED) > SMALL_KIB, INVALID_S)
+        stage.judgement.check("D4", not taken, "went by a report in version 65535")
+        guest.items = list
+        given = await stage.is_raised(GARBLED)
+        stage.judgement.check("D4", given, "a needy guest's reports after one in version 65535 brought it nothing")
+        nursery.cancel_scope.cancel()
 
 
 async def flood(stage: Stage) -> None:

@@ -115,7 +115,7 @@ class Overheard:
             missing = (report.sequence - before.report.sequence - 1) % SEQUENCES
             most = SEQUENCES // 2 if self._has_lost else 0
             check("A5", missing <= most, f"sequence {report.sequence} after {before.report.sequence}")
-            is_later = report.uptime_ms >= before.report.uptime_ms
+            is_later = report.uptime_ms > before.report.uptime_ms
             check("A5", is_later, f"uptime {report.uptime_ms} ms after {before.report.uptime_ms} ms")
             self._judge_pace(report, before, at_s)
         if self._settings is not None:

@@ -51,6 +51,12 @@ class Actuator:
         with _failing(action.domid, failures):
             await self._hypervisor.set_maxmem(action.domid, action.maxmem_kib)
 
+    async def _videoram_kib(self, home: str) -> int:
+        """What libxl takes off again before it writes memory/target (libxl_mem.c, libxl_set_memory_target)."""
+        path = f"{home}/memory/videoram"
+        videoram = (await self._xenstore.read_many([path])).get(path, b"")
+        return int(videoram) if videoram.isdigit() else 0
+
     async def _write(self, writes: Sequence[Write], failures: dict[int, ActionFailed]) -> None:
         values: dict[int, dict[str, bytes]] = {}
         for write in writes:
@@ -61,7 +67,7 @@ class Actuator:
                 values.setdefault(write.domid, {})[f"{home}/{GRANT_KEY}"] = encode_grant(write.grant)
             elif self._hypervisor.maxmem_follows_target:
                 with _failing(write.domid, failures):
-                    await self._hypervisor.set_target(write.domid, write.target_kib)
+                    await self._hypervisor.set_target(write.domid, write.target_kib + await self._videoram_kib(home))
             else:
                 values.setdefault(write.domid, {})[f"{home}/memory/target"] = str(write.target_kib).encode()
         if not values:
@@ -92,11 +98,11 @@ async def _write_where_alive(values: Mapping[int, Mapping[str, bytes]], transact
 
 @contextmanager
 def _failing(domid: int, failures: dict[int, ActionFailed]) -> Iterator[None]:
-    """Note a failure of the hypervisor; that the domain is gone is none."""
+    """Note what failed for one domain; that the domain is gone is no failure."""
     try:
         yield
     except NoSuchDomainError as error:
         log.debug("domain %d is gone: %s", domid, error)
-    except HypervisorError as error:
+    except (HypervisorError, XenstoreError) as error:
         log.warning("%s", error)
         failures[domid] = ActionFailed(domid=domid, reason=str(error))

@@ -34,7 +34,7 @@ class Hypervisor(Protocol):
         """Set the most that a domain may hold; whole pages."""
 
     async def set_target(self, domid: int, target_kib: int) -> None:
-        """Set target and maxmem together, where `maxmem_follows_target`."""
+        """Set target and maxmem together, where `maxmem_follows_target`; target_kib as `xl mem-set` takes it."""
 
     async def xen_commandline(self) -> str:
         """What the hypervisor was booted with."""

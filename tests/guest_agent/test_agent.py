@@ -87,7 +87,7 @@ class Recorder(Link):
     def rest_ms(self, now_ms: int) -> int:
         return self.resting_ms
 
-    def start_over(self) -> None:
+    def start_over(self, now_ms: int) -> None:
         self.moved += 1
 
     def exchange(self, report: Report | None, reason: str, now_ms: int) -> bool:
@@ -254,6 +254,28 @@ def test_a_nudged_balloon_never_aims_above_what_dom0_asked_for_and_not_below_in_
     for now_ms in range(2100, 2400, 100):
         agent.step(now_ms)
     assert source.balloon_kib == 262_144
+
+
+def test_a_nudge_ends_with_the_agent() -> None:
+    source, _, agent = make()
+    agent.shrinking = Shrinking(2**20)
+    source.gap_kib = 100_000
+    agent.step(0)
+    assert source.balloon_kib == 262_144 - 4
+    agent.farewell(NoStore())  # type: ignore[arg-type]
+    assert source.balloon_kib == 262_144
+
+
+def test_who_was_set_by_somebody_else_since_hands_nothing_back() -> None:
+    source, _, agent = make()
+    source.swap_kib = 1
+    agent.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30"), 0)
+    for now_ms in (0, 31_000, 32_000):
+        agent.step(now_ms)
+    assert source.balloon_kib < 262_144
+    source.balloon_kib = 150_000  # xl mem-set
+    agent.farewell(NoStore())  # type: ignore[arg-type]
+    assert source.balloon_kib == 150_000
 
 
 def test_whoever_wakes_it_it_looks_no_oftener_than_the_welcome_allows(monkeypatch: pytest.MonkeyPatch) -> None:

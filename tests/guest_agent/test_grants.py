@@ -9,8 +9,8 @@ MIB = 1024
 URGENT_KIB = 32 * MIB
 
 
-def grant(*, extra: int = 64, echo_ms: int = 1000, duration_ms: int = 60_000) -> bytes:
-    return encode_grant(Grant(version=1, extra_kib=extra * MIB, echo_uptime_ms=echo_ms, duration_ms=duration_ms))
+def grant(*, version: int = 1, extra: int = 64, echo_ms: int = 1000, duration_ms: int = 60_000) -> bytes:
+    return encode_grant(Grant(version=version, extra_kib=extra * MIB, echo_uptime_ms=echo_ms, duration_ms=duration_ms))
 
 
 def granted(**changed: int) -> Grants:
@@ -74,10 +74,17 @@ def test_a_grant_for_a_report_that_is_forgotten_gives_nothing() -> None:
     assert grants.is_granted(1002)
 
 
-@pytest.mark.parametrize("withdrawn", [None, grant(extra=0), b"nonsense"])
-def test_a_grant_that_is_withdrawn_or_broken_is_none(withdrawn: bytes | None) -> None:
+@pytest.mark.parametrize("withdrawn", [None, grant(extra=0)])
+def test_a_grant_that_is_withdrawn_is_none(withdrawn: bytes | None) -> None:
     grants = granted()
-    trouble = grants.on_look(withdrawn)
-    assert ("malformed" in trouble) == (withdrawn == b"nonsense")
+    assert grants.on_look(withdrawn) == ""
     assert not grants.is_granted(2000)
-    assert grants.on_look(withdrawn) == "", "said once"
+
+
+@pytest.mark.parametrize(("broken", "said"), [(b"nonsense", "malformed"), (grant(version=2, extra=8), "version 2")])
+def test_a_grant_that_makes_no_sense_changes_nothing(broken: bytes, said: str) -> None:
+    grants = granted()
+    assert said in grants.on_look(broken)
+    assert grants.is_granted(2000) and raised_mib(grants, available=20) == 300
+    assert grants.on_look(broken) == "", "said once"
+    assert grants.on_look(None) == "" and not grants.is_granted(2000)

@@ -60,8 +60,28 @@ def test_a_grant_is_read_with_the_welcome_and_outlives_a_stalled_xenstore(server
     server.remove(DOMID)
     assert not link.exchange(report(2300), "used", 2300)
     assert link.is_granted(2400), "what was granted is there, whether xenstore answers or not"
-    link.start_over()
+    link.start_over(2400)
     assert not link.is_granted(2400), "but not after a resume"
+
+
+def test_what_another_domain_was_granted_is_void(server: Server) -> None:
+    server.add(DOMID)
+    link = link_of(connect(server.guest_path(DOMID)), TAKES_GRANTS)
+    link.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30"), 0)
+    with WireClient(server.dom0_path()) as dom0:
+        for key, value in (
+            (WELCOME_KEY, encode_welcome(Welcome(version=1, reason=""))),
+            (GRANT_KEY, encode_grant(Grant(version=1, extra_kib=64 * MIB, echo_uptime_ms=1000, duration_ms=60_000))),
+        ):
+            dom0.write(f"/local/domain/{DOMID}/{key}", value)
+            dom0.set_perms(f"/local/domain/{DOMID}/{key}", "n0", f"r{DOMID}")
+        assert link.exchange(report(1000), "first", 1000)
+        assert link.exchange(report(40_000), "used", 40_000)
+        assert link.is_granted(40_001)
+        dom0.write(f"/local/domain/{DOMID}/domid", b"8")
+        assert link.exchange(report(42_000), "used", 42_000)
+    assert not link.is_granted(42_001)
+    assert not link.alone.is_alone(42_001), "nor is it alone where it came to, yet"
 
 
 def test_an_agent_that_cannot_grow_its_guest_looks_for_no_grant(server: Server) -> None:

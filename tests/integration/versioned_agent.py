@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import msgpack
 
-from guest_agent import main, report, session, xenstore_link
+from guest_agent import grants, main, report, session, xenstore_link
 from protocol import Report, encode_report
 
 LATER = ["of version 2", {"nested": [1.5, None]}]
@@ -20,7 +20,7 @@ def say_more(said: Report) -> bytes:
 
 if __name__ == "__main__":
     lowest, highest = int(sys.argv[1]), int(sys.argv[2])
-    for module in (report, session):
+    for module in (grants, report, session):
         patch.object(module, "VERSION_LOWEST", lowest).start()
         patch.object(module, "VERSION_HIGHEST", highest).start()
     if highest > 1:

@@ -89,10 +89,14 @@ def make_vectors() -> list[Vector]:
 def _good(kind: type[Message]) -> Iterator[Vector]:
     name, items = kind.__name__, list(TYPICAL[kind])
     yield Vector(message=name, what="typical", value=_packed(items), fields=items, is_shortest=True)
+    packed_items = b"".join(map(msgpack.packb, items))
     wide = b"\xdc" + len(items).to_bytes(2, "big") + b"".join(_widely(item) for item in items)
     yield Vector(message=name, what="every item in its longest form", value=_in_base64(wide), fields=items)
     more = [*items, "of a later version", [1.5, None, {"a": b"\x00"}]]
     yield Vector(message=name, what="two positions more", value=_packed(more), fields=items)
+    odd = b"\xdc" + (len(items) + 1).to_bytes(2, "big") + packed_items + b"\x82\x90\x01\x90\x02"
+    yield Vector(message=name, what="a map whose keys are arrays", value=_in_base64(odd), fields=items)
+    yield Vector(message=name, what="unused bits set", value=_with_unused_bits(items), fields=items)
     required = sum(field.required for field in kind.FIELDS)
     for length in range(required, len(items)):
         filled = items[:length] + [field.default for field in kind.FIELDS[length:]]
@@ -150,8 +154,8 @@ def _wrong_values(field: Field) -> Iterator[tuple[str, object]]:
         yield from ((what, wrong) for what, wrong in OF_WRONG_TYPE.items())
         yield "a number", 1
         yield f"of {field.high + 1} bytes", "x" * (field.high + 1)
-        yield f"of {field.high + 1} bytes in UTF-8", "\u00e9" * (field.high // 2) + "x" * (1 + field.high % 2)
         yield "with a control character", "x\x07"
+        yield "not ASCII", "\u00e9"
         if field.low:
             yield "empty", ""
         return
@@ -183,6 +187,15 @@ def _widely(item: object) -> bytes:
         return b"\xdb" + len(text).to_bytes(4, "big") + text
     assert isinstance(item, int)
     return b"\xcf" + item.to_bytes(8, "big")
+
+
+def _with_unused_bits(items: list[object]) -> bytes:
+    """The last character before two of padding stands for 2 bits, and has 6."""
+    more = [*items, *[0] * 3]
+    while len(msgpack.packb(more)) % 3 != 1:
+        more.append(0)
+    value = _packed(more)
+    return value[:-3] + bytes([value[-3] + 1]) + value[-2:]
 
 
 def _packed(items: list[object]) -> bytes:

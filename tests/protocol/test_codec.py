@@ -191,7 +191,7 @@ def test_a_typical_report_takes_at_most_160_bytes() -> None:
 def test_we_are_told_when_we_are_wrong() -> None:
     with pytest.raises(LocalProtocolError, match="available_kib: at most total_kib"):
         Report(**(TYPICAL | {"available_kib": 4_000_000}))
-    with pytest.raises(LocalProtocolError, match="agent_name: 1 to 32 bytes"):
+    with pytest.raises(LocalProtocolError, match="agent_name: 1 to 32 printable"):
         Hello(
             version_lowest=1,
             version_highest=1,

@@ -67,22 +67,20 @@ def compute_shares(timeline: Timeline) -> list[Share]:
         asks[name] = (weight, offset_kib + used_kib + facts["asked_kib"].get(name, 0))
     budget_kib = facts["managed_kib"] - (SLACK_MIB + MARGIN_MIB * len(asks)) * 1024
     shares = divide(budget_kib, asks)
-    return [
-        _share(name, weight, asked_kib, shares[name], timeline.sizes(timeline.domids[name], from_s=start_s), start_s)
-        for name, (weight, asked_kib) in asks.items()
-    ]
+    sizes = {name: timeline.sizes(timeline.domids[name], from_s=start_s) for name in asks}
+    after = {name: [(at_s - start_s, kib) for at_s, kib in each] for name, each in sizes.items()}
+    return [_share(name, weight, kib, shares[name], after[name]) for name, (weight, kib) in asks.items()]
 
 
-def _share(
-    domain: str, weight: int, asked_kib: int, share_kib: int, sizes: list[tuple[float, int]], start_s: float
-) -> Share:
+def _share(domain: str, weight: int, asked_kib: int, share_kib: int, sizes: list[tuple[float, int]]) -> Share:
+    """`sizes`: (seconds after the start, KiB)."""
+
     def median_kib(from_s: float, until_s: float) -> int | None:
-        window = [kib for at_s, kib in sizes if from_s <= at_s - start_s <= until_s]
+        window = [kib for after_s, kib in sizes if from_s <= after_s <= until_s]
         return int(statistics.median(window)) if window else None
 
-    watched = [(at_s - start_s, kib) for at_s, kib in sizes if at_s - start_s <= JUDGED_UNTIL_S]
     reached_s = None
-    for after_s, kib in reversed(watched):
+    for after_s, kib in reversed([each for each in sizes if each[0] <= JUDGED_UNTIL_S]):
         if not _is_near(kib, share_kib):
             break
         reached_s = round(after_s, 1)

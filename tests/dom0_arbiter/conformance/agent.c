@@ -240,19 +240,9 @@ static bool skip_item(struct cursor *in)
 
 static bool is_printable(const uint8_t *text, size_t size)
 {
-    for (size_t i = 0; i < size;) {
-        size_t more = text[i] < 0x80 ? 0 : text[i] >> 5 == 6 ? 1 : text[i] >> 4 == 14 ? 2 : text[i] >> 3 == 30 ? 3 : size;
-        uint32_t point = more ? text[i] & (0x3fu >> cut(more, 3)) : text[i];
-        if (more >= size - i)
+    for (size_t i = 0; i < size; i++)
+        if (text[i] < 0x20 || text[i] > 0x7e)
             return false;
-        for (i++; more > 0; more--, i++) {
-            if (text[i] >> 6 != 2)
-                return false;
-            point = point << 6 | (text[i] & 0x3f);
-        }
-        if (point < 0x20 || (point >= 0x7f && point < 0xa0) || (point >= 0xd800 && point < 0xe000) || point > 0x10ffff)
-            return false;
-    }
     return true;
 }
 
@@ -449,7 +439,7 @@ static bool measure_levels(struct agent *agent)
         return false;
     }
     notice(agent->measure_notice, "measuring", "%s", "");
-    agent->sampled_ms = now_ms();
+    agent->sampled_ms = most(now_ms(), agent->sampled_ms + 1);
     field[R_UPTIME_MS] = (uint64_t)agent->sampled_ms;
     field[R_TOTAL_KIB] = level_kib(text, "MemTotal");
     field[R_FREE_KIB] = cut(level_kib(text, "MemFree"), field[R_TOTAL_KIB]);

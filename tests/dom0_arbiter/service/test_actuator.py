@@ -62,5 +62,23 @@ def test_a_guest_is_told_that_its_grant_is_over_before_it_is_stopped() -> None:
     assert [each.split()[0] for each in carried_out(over, write(500), limit(501))][-1] == "maxmem"
 
 
+class ThroughXl(Noting):
+    """One whose guest has video RAM."""
+
+    maxmem_follows_target = True
+
+    async def set_target(self, domid: int, target_kib: int) -> None:
+        self.noted.append(f"mem-set {target_kib}")
+
+    async def read_many(self, paths: Any) -> dict[str, bytes]:
+        return {path: b"16" for path in paths if path.endswith("/memory/videoram")}
+
+
+def test_xl_is_told_the_video_ram_that_libxl_leaves_out_of_the_target() -> None:
+    noting = ThroughXl()
+    assert trio.run(Actuator(noting, noting).apply, [limit(901), write(900)]) == []  # type: ignore[arg-type]
+    assert noting.noted == ["mem-set 916"]
+
+
 def test_a_driver_that_is_woken_and_grown_in_one_plan_is_not_asked_beyond_its_maxmem() -> None:
     assert carried_out(write(500), limit(901), write(900)) == ["maxmem 901", "target 900"]
