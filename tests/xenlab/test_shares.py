@@ -1,13 +1,14 @@
 """A share follows from budget, weights and what was asked; the arbiter's own arithmetic has no part in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xenlab.made_runs import MIB, made_run, sample
 from tests.xenlab.shares import compute_shares, divide, judge_shares
-from tests.xenlab.timeline import Sample, Timeline
+from tests.xenlab.timeline import Timeline
 
 ASKS = st.dictionaries(
     st.sampled_from(["g1", "g2", "g3", "g4"]),
@@ -16,7 +17,7 @@ ASKS = st.dictionaries(
 )
 
 
-def contended(g1_mib: float, g2_mib: float, *, on_the_way: Sequence[Sample] = (), **third: int) -> Timeline:
+def contended(g1_mib: float, g2_mib: float, *, on_the_way: Sequence[list[Any]] = (), **third: int) -> Timeline:
     """832 MiB managed; 63 MiB of each guest are not in MemTotal, 47 are in use; two ask for 400 MiB more."""
     before = {"MemTotal": 193 * MIB, "MemAvailable": 146 * MIB, "oom_kill": 0, "pswpin": 0, "pswpout": 0}
     before |= {"workingset_refault_file": 0, "workingset_refault_anon": 0}
