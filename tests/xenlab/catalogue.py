@@ -113,7 +113,8 @@ WITH_DOM0 = HostShape(
 SWEPT_MIB_S = ("10", "20", "30", "40", "50")
 # A program's touch, and whether dom0 stands still for the first five seconds of it.
 STALLED = "-stalled"
-APART = ("private", "populate", "private" + STALLED, "populate" + STALLED)
+AS_STALLED = ("private" + STALLED, "populate" + STALLED)
+APART = ("private", "populate", *AS_STALLED)
 
 SCENARIOS = (
     Scenario(name="spike", shape=SMALL, boot="spike", ci_runs=3),
@@ -141,6 +142,7 @@ SCENARIOS = (
         default=False,
     ),
     Scenario(name="spike-freed", shape=FREED, boot="freed", gating=False, default=False),
+    Scenario(name="spike-stalled", shape=SMALL, boot="stalled", variants=AS_STALLED, gating=False, default=False),
     Scenario(name="spike-granted", shape=GRANTED, boot="granted", variants=APART, gating=False, default=False),
     Scenario(name="spike-pooled", shape=POOLED, boot="pooled", variants=APART, gating=False, default=False),
     Scenario(

@@ -21,7 +21,7 @@ RUN_RATIO_AIM = 1.5
 RUN_RATIO_GATE = 6.0
 # Nobody can serve a program that touches faster than a balloon grows: whether it survives is what these find out, with
 # both rates told, and not what they ask.
-APART = ("spike-granted", "spike-pooled")
+APART = ("spike-stalled", "spike-granted", "spike-pooled")
 MAY_LOSE_SPIKER = ("spike-fast", "rate-sweep", *APART)
 SWEEP = "rate-sweep"
 # Of the guests' own counters, what describes them at T0.

@@ -27,6 +27,7 @@ PLAYS: dict[str, Callable[[Lab, Run], None]] = {
     "spike-fast": spike.play_spike,
     "spike-wide": spike.play_wide,
     "spike-freed": spike.play_spike,
+    "spike-stalled": spike.play_apart,
     "spike-granted": spike.play_apart,
     "spike-pooled": spike.play_apart,
     "spike-pvh": spike.play_spike,
