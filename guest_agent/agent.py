@@ -168,7 +168,10 @@ class Agent:
 
     def _grow(self, sample: Sample) -> str:
         """Take of what is granted as much as is lacking, at once; return that as news."""
-        return self._aim(lambda balloon_kib: self._link.grown_target_kib(sample, balloon_kib), "grown")
+        said = self._aim(lambda balloon_kib: self._link.grown_target_kib(sample, balloon_kib), "grown")
+        if said and self.alone:
+            self.alone.aimed(self._counters.balloon_target_kib)
+        return said
 
     def _govern(self, alone: "Alone", sample: Sample) -> str:
         """While no arbiter lives, do its work for this guest; and hand that back when one does. Return it as news."""

@@ -6,8 +6,8 @@ agree on the size that is meant, whatever either has done since.
 
 from protocol import VERSION_HIGHEST, VERSION_LOWEST, RemoteProtocolError, decode_grant
 
-REMEMBERED = 8
-"""Reports whose targets are kept: dom0 answers one of the newest."""
+REMEMBERED = 64
+"""Changes of the target that are kept, each with the first report that told of it: dom0 answers one of the newest."""
 WANTED_RATIO = 2
 """What is available is brought back to so many times the urgent threshold."""
 STEP_LEAST_KIB = 1024
@@ -20,7 +20,7 @@ class Grants:
     __slots__ = ("_ends_ms", "_most_kib", "_raised_kib", "_targets", "_total_kib", "_untrusted")
 
     def __init__(self) -> None:
-        self._targets: dict[int, int] = {}
+        self._targets: list[tuple[int, int]] = []
         self.void()
 
     def void(self) -> None:
@@ -31,9 +31,9 @@ class Grants:
 
     def reported(self, uptime_ms: int, balloon_target_kib: int) -> None:
         """Take note of a report that arrived: a grant may name it."""
-        self._targets[uptime_ms] = balloon_target_kib
-        if len(self._targets) > REMEMBERED:
-            del self._targets[next(iter(self._targets))]
+        if not self._targets or self._targets[-1][1] != balloon_target_kib:
+            self._targets.append((uptime_ms, balloon_target_kib))
+            del self._targets[:-REMEMBERED]
 
     def on_look(self, untrusted_grant: bytes | None) -> str:
         """Take in what stands in xenstore (None: nothing); return what people should be told of it, or ""."""
@@ -50,7 +50,8 @@ class Grants:
         if not VERSION_LOWEST <= grant.version <= VERSION_HIGHEST:
             return f"the arbiter's grant is in version {grant.version}, which is unknown here: going on as before"
         self._most_kib = self._ends_ms = 0
-        target_kib = self._targets.get(grant.echo_uptime_ms)
+        told = [kib for since_ms, kib in self._targets if since_ms <= grant.echo_uptime_ms]
+        target_kib = told[-1] if told else 0
         if target_kib and grant.extra_kib:  # what it was counted from is known
             self._most_kib = target_kib + grant.extra_kib
             self._ends_ms = grant.echo_uptime_ms + grant.duration_ms

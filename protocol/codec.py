@@ -40,6 +40,8 @@ def decode(kind: "type[M]", untrusted_value: bytes) -> "M":
         untrusted_packed = a2b_base64(untrusted_value, strict_mode=True)
     except Base64Error as error:
         raise RemoteProtocolError("base64", str(error)) from error
+    if len(untrusted_value) != 4 * -(-len(untrusted_packed) // 3):  # which strict mode lets pass
+        raise RemoteProtocolError("base64", "more padding than there is to fill")
     try:
         untrusted_items = msgpack.unpackb(
             untrusted_packed,
@@ -51,6 +53,7 @@ def decode(kind: "type[M]", untrusted_value: bytes) -> "M":
             max_str_len=_TEXT_BYTES_MAX,
             max_bin_len=_TEXT_BYTES_MAX,
             max_ext_len=0,
+            ext_hook=_refuse_extension,  # one of 0 bytes
         )
     except (ValueError, OverflowError, RecursionError, msgpack.UnpackException) as error:
         # ValueError: malformed, surplus bytes, over a limit, not UTF-8.
@@ -58,6 +61,10 @@ def decode(kind: "type[M]", untrusted_value: bytes) -> "M":
     if type(untrusted_items) is not list:
         raise RemoteProtocolError("shape", "array expected")
     return kind.from_wire(untrusted_items)
+
+
+def _refuse_extension(kind: int, _untrusted: bytes) -> None:
+    raise ValueError(f"extension of type {kind}")
 
 
 def encode_hello(message: Hello) -> bytes:

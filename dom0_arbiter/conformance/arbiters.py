@@ -40,6 +40,7 @@ ANSWERS_S, MOVES_S = 10.0, 20.0
 LOOK_S = 0.01
 SILENT_HEARTBEATS = 2.5  # D5
 INVALID_S = 3.0
+PULSE_SLACK_S = 1.0
 HELLOS = 7  # that are timed, with a flood and without
 FLOOD_RATIO, FLOOD_MORE_S = 3.0, 0.25  # so much longer others may wait in a flood
 FLOODS = 4  # requests under way at any time
@@ -137,7 +138,7 @@ async def pulse(stage: Stage) -> None:
     store, check = stage.guests[FUTURE].store, stage.judgement.check
     try:
         first = await store.read(PULSE_KEY)
-        await trio.sleep(PULSE_S)
+        await trio.sleep(PULSE_S + PULSE_SLACK_S)
         second = await store.read(PULSE_KEY)
         permissions = await store.get_perms(PULSE_KEY)
     except NoSuchPath:

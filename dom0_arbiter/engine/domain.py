@@ -66,6 +66,7 @@ class Domain:
     own_targets_kib: tuple[int, ...] = ()
     own_maxmem_kib: int | None = None
     is_unsure: bool = False
+    is_unanswered: bool = False  # its welcome may not have arrived
     hello: Hello | None = None
     welcome: Welcome | None = None
     history: History | None = None

@@ -1,6 +1,5 @@
 """What each event changes. Nothing is planned here."""
 
-from dom0_arbiter.engine.actions import SendWelcome
 from dom0_arbiter.engine.balloon import NUDGE_AFTER_S, REST_S, TOLERANCE_KIB, Balloon, observe
 from dom0_arbiter.engine.domain import STARTS_S, Domain
 from dom0_arbiter.engine.events import (
@@ -90,7 +89,13 @@ def _domain_event(
             turn.change(domain, is_manual=False, own_maxmem_kib=None, balloon=balloon)
             turn.stale = True
         case ActionFailed():
-            turn.change(domain, own_maxmem_kib=None, is_unsure=bool(domain.own_targets_kib), grant_kib=0)
+            turn.change(
+                domain,
+                own_maxmem_kib=None,
+                is_unsure=bool(domain.own_targets_kib),
+                is_unanswered=domain.welcome is not None,
+                grant_kib=0,
+            )
             turn.stale = True
 
 
@@ -274,10 +279,9 @@ def _hello(turn: Turn, domain: Domain, event: HelloReceived) -> None:
             change_kib=max(CHANGE_MIN_KIB, domain.static_max_kib // CHANGE_DIVISOR),
             urgent_kib=urgent_kib(domain.static_max_kib),
         )
-    turn.actions.append(SendWelcome(domid=domain.domid, welcome=welcome))
     if domain.hello is None or domain.hello.boot_id != hello.boot_id:
         domain = turn.change(domain, history=None, demand=None, planned=None, memory_offset_kib=None)
-    turn.change(domain, hello=hello, welcome=welcome)
+    turn.welcome(turn.change(domain, hello=hello), welcome)
 
 
 def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from dom0_arbiter.engine.actions import Action, SendGrant, SetMaxmem, WriteTarget
+from dom0_arbiter.engine.actions import Action, SendGrant, SendWelcome, SetMaxmem, WriteTarget
 from dom0_arbiter.engine.balloon import PAGE_KIB, Balloon, ask
 from dom0_arbiter.engine.domain import Decision, Domain
 from dom0_arbiter.engine.domains import Domains
 from dom0_arbiter.engine.replace import replace
 from dom0_arbiter.engine.state import State
 from dom0_arbiter.policy import MARGIN_KIB
-from protocol import Grant
+from protocol import TAKES_GRANTS, Grant, Welcome
 
 OWN_TARGETS = 8  # a watch may still bring one of our earlier writes
 
@@ -56,6 +56,15 @@ class Turn:
         """Forget one; KeyError if there is none."""
         self.domains.remove(domid)
         self._own_promises_kib = None
+
+    def welcome(self, domain: Domain, welcome: Welcome) -> Domain:
+        """Answer, and end a grant that is not known here: an arbiter of before gave it, or the last one failed."""
+        self.actions.append(SendWelcome(domid=domain.domid, welcome=welcome))
+        takes_grants = domain.hello is not None and domain.hello.capabilities & TAKES_GRANTS
+        domain = self.change(domain, welcome=welcome, is_unanswered=False)
+        if takes_grants and not domain.grant_kib:
+            self.actions.append(_no_grant(domain))
+        return domain
 
     def retarget(self, domain: Domain, balloon: Balloon, to_kib: int, reason: str) -> Domain:
         """Ask a domain for a size (Xen's view), with the margin above it: maxmem first to grow, last to shrink.

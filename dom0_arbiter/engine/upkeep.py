@@ -22,13 +22,16 @@ from dom0_arbiter.policy import MARGIN_KIB
 
 
 def keep_up(turn: Turn) -> bool:
-    """Cover what guests took, wake sleeping drivers, settle for what stuck ones have, and stand by invariant A.
+    """Write again a welcome that did not arrive; cover, wake, settle; and stand by invariant A.
 
-    Return whether promises were withdrawn. What backed them may be taken until that is done: it must be seen free again
-    before it is given to others.
+    Covered is what guests took; woken are sleeping drivers; a stuck guest is settled for what it has. Return whether
+    promises were withdrawn. What backed them may be taken until that is done: it must be seen free again before it is
+    given to others.
     """
     promised_kib = turn.promised_kib()
     for domain in turn.domains.each():
+        if domain.is_unanswered and domain.welcome is not None:
+            domain = turn.welcome(domain, domain.welcome)  # noqa: PLW2901 - the same one, answered
         is_left_alone = domain.is_paused and not domain.is_frozen(turn.now_s)  # a paused one may be about to be saved
         if domain.balloon is not None and not (domain.settings.excluded or domain.is_manual or is_left_alone):
             _keep_up_one(turn, domain, domain.balloon)

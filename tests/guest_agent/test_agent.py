@@ -217,6 +217,20 @@ def test_alone_it_sizes_its_guest_though_nothing_can_be_said_and_hands_that_back
     assert capfd.readouterr().err == ""
 
 
+def test_what_it_took_of_a_grant_while_alone_is_its_own_doing(capfd: pytest.CaptureFixture[str]) -> None:
+    source, link, agent = make()
+    source.swap_kib = 1
+    agent.alone = Alone(Tunables("alone = committed-as\nalone_after_s = 30\ninterval_s = 3600"), 0)
+    for now_ms in (0, 31_000, 32_000):
+        agent.step(now_ms)
+    link.grown_kib, source.available_kib = source.balloon_kib + 10_000, 100
+    agent.step(33_000)
+    assert source.balloon_kib >= link.grown_kib
+    agent.farewell(NoStore())  # type: ignore[arg-type]
+    assert source.balloon_kib == 262_144
+    assert capfd.readouterr().err == ""
+
+
 class NoStore:
     """A xenstore that is not there any more."""
 

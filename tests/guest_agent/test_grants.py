@@ -66,12 +66,20 @@ def test_a_grant_ends_with_its_time_and_with_a_resume() -> None:
 
 def test_a_grant_for_a_report_that_is_forgotten_gives_nothing() -> None:
     grants = Grants()
-    for uptime_ms in range(1000, 1000 + REMEMBERED + 1):
-        grants.reported(uptime_ms, 256 * MIB)
+    for count in range(REMEMBERED + 1):
+        grants.reported(1000 + count, 256 * MIB + count)
     grants.on_look(grant(echo_ms=1000))
     assert not grants.is_granted(1001)
     grants.on_look(grant(echo_ms=1001))
     assert grants.is_granted(1002)
+
+
+def test_however_often_it_reports_a_grant_of_ten_seconds_ago_is_known() -> None:
+    grants = granted()
+    for uptime_ms in range(1010, 11_000, 10):
+        grants.reported(uptime_ms, 256 * MIB)
+    assert grants.on_look(grant(echo_ms=1500, extra=30)) == ""
+    assert raised_mib(grants, available=0, now_ms=11_000) == 256 + 30
 
 
 @pytest.mark.parametrize("withdrawn", [None, grant(extra=0)])

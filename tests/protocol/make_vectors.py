@@ -89,13 +89,12 @@ def make_vectors() -> list[Vector]:
 def _good(kind: type[Message]) -> Iterator[Vector]:
     name, items = kind.__name__, list(TYPICAL[kind])
     yield Vector(message=name, what="typical", value=_packed(items), fields=items, is_shortest=True)
-    packed_items = b"".join(map(msgpack.packb, items))
     wide = b"\xdc" + len(items).to_bytes(2, "big") + b"".join(_widely(item) for item in items)
     yield Vector(message=name, what="every item in its longest form", value=_in_base64(wide), fields=items)
     more = [*items, "of a later version", [1.5, None, {"a": b"\x00"}]]
     yield Vector(message=name, what="two positions more", value=_packed(more), fields=items)
-    odd = b"\xdc" + (len(items) + 1).to_bytes(2, "big") + packed_items + b"\x82\x90\x01\x90\x02"
-    yield Vector(message=name, what="a map whose keys are arrays", value=_in_base64(odd), fields=items)
+    odd = _in_base64(_grown(items, b"\x82\x90\x01\x90\x02"))
+    yield Vector(message=name, what="a map whose keys are arrays", value=odd, fields=items)
     yield Vector(message=name, what="unused bits set", value=_with_unused_bits(items), fields=items)
     required = sum(field.required for field in kind.FIELDS)
     for length in range(required, len(items)):
@@ -139,6 +138,10 @@ def _bad(kind: type[Message]) -> Iterator[Vector]:
     yield bad("two arrays", _in_base64(packed * 2))
     yield bad("a map", _in_base64(msgpack.packb(dict(enumerate(items)))))
     yield bad("a number", _in_base64(msgpack.packb(1)))
+    yield bad("more padding than there is to fill", value.rstrip(b"=") + b"====")
+    yield bad("an extension of 0 bytes at a surplus position", _in_base64(_grown(items, b"\xc7\x00\x05")))
+    yield bad("a text that is not UTF-8 at a surplus position", _in_base64(_grown(items, b"\xa1\xff")))
+    yield bad("65 positions", _packed([*items, *[0] * (65 - len(items))]))
     yield bad("an extension at a surplus position", _packed([*items, msgpack.ExtType(1, b"1")]))
     yield bad("a text of 513 bytes at a surplus position", _packed([*items, "x" * 513]))
     yield bad("65 items at a surplus position", _packed([*items, [0] * 65]))
@@ -187,6 +190,11 @@ def _widely(item: object) -> bytes:
         return b"\xdb" + len(text).to_bytes(4, "big") + text
     assert isinstance(item, int)
     return b"\xcf" + item.to_bytes(8, "big")
+
+
+def _grown(items: list[object], packed: bytes) -> bytes:
+    """The array with one position more."""
+    return b"\xdc" + (len(items) + 1).to_bytes(2, "big") + b"".join(map(msgpack.packb, items)) + packed
 
 
 def _with_unused_bits(items: list[object]) -> bytes:

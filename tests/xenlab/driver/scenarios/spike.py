@@ -58,7 +58,7 @@ def play_sweep(lab: Lab, run: Run) -> None:
 
 
 def play_apart(lab: Lab, run: Run) -> None:
-    """As `spike`, with memory set aside or without; the variant says how it touches, and whether dom0 answers meanwhile."""
+    """As `spike`, with memory set aside or without; the variant says how it touches, and whether dom0 stands still."""
     fill_caches(lab)
     kind = run.variant.removesuffix(STALLED)
     stalled_s = STALLED_S if run.variant.endswith(STALLED) else 0.0
