@@ -94,6 +94,7 @@ class Agent:
         rest_ms = self._link.rest_ms(at_ms)
         governs = self.alone is not None and self.alone.is_concerned(at_ms)
         if rest_ms and not governs:
+            self._end_nudge()
             return rest_ms
         suspended_ms = _suspended_ms()
         if suspended_ms - self._suspended_ms >= SUSPENDED_MS:
@@ -117,11 +118,11 @@ class Agent:
             self._say(sample if has_news else None, reason, at_ms)
         self._not_before_ms = at_ms + self._cadence.settings.interval_min_ms
         sleep_ms = self._cadence.sleep_ms(now_ms())
-        if rest_ms or self._link.quiet:
-            return max(sleep_ms, UNHEARD_MS)
-        if sample and self.shrinking and self._free_for_balloon(self.shrinking, sample):
+        is_heard = not (rest_ms or self._link.quiet)
+        if sample and is_heard and self.shrinking and self._free_for_balloon(self.shrinking, sample):
             return min(sleep_ms, FREED_MS)
-        return sleep_ms
+        self._end_nudge()
+        return sleep_ms if is_heard else max(sleep_ms, UNHEARD_MS)
 
     def say_once(self) -> bool:
         """Report once; return whether it arrived."""
@@ -170,7 +171,7 @@ class Agent:
         """Take of what is granted as much as is lacking, at once; return that as news."""
         said = self._aim(lambda balloon_kib: self._link.grown_target_kib(sample, balloon_kib), "grown")
         if said and self.alone:
-            self.alone.aimed(self._counters.balloon_target_kib)
+            self.alone.grew(self._counters.balloon_target_kib)
         return said
 
     def _govern(self, alone: "Alone", sample: Sample) -> str:
@@ -192,7 +193,6 @@ class Agent:
         try:
             gap_kib = source.read_balloon_gap_kib()
             if not shrinking.may_free(sample, gap_kib):
-                self._end_nudge()
                 return False
             step_kib = shrinking.step_kib(sample, source.read_counters(), gap_kib=gap_kib)
             if step_kib:
@@ -211,12 +211,13 @@ class Agent:
         A page less, and the next time what dom0 asked for again: never more.
         """
         balloon_kib, nudged_kib = self._source.read_balloon_kib(), self._nudged_kib
-        self._nudged_kib = 0
-        if balloon_kib == nudged_kib:
-            self._source.write_balloon_kib(balloon_kib + PAGE_KIB)
-        elif not nudged_kib:
+        if not nudged_kib:
             self._source.write_balloon_kib(balloon_kib - PAGE_KIB)
             self._nudged_kib = balloon_kib - PAGE_KIB
+            return
+        if balloon_kib == nudged_kib:  # else somebody else has set it
+            self._source.write_balloon_kib(balloon_kib + PAGE_KIB)
+        self._nudged_kib = 0
 
     def _end_nudge(self) -> None:
         """Have the balloon aim at what dom0 asked for."""
@@ -224,7 +225,7 @@ class Agent:
             try:
                 self._nudge()
             except SourceError as error:
-                self._notices.trouble("balloon", str(error))
+                self._notices.trouble("freeing", str(error))
 
     def _aim(self, target_kib_of: "Callable[[int], int]", news: str) -> str:
         """Have the balloon aim at what a rule makes of its present aim, unless that is 0; return that as news."""

@@ -19,7 +19,9 @@ FLOORS = ((512, 99, 32), (64, 40, 8), (16, 16, 2), (0, 0, 1))
 HEADROOM_RATIO = 2
 """Beyond what is not available, so many times the urgent threshold: what a grant would bring it back to."""
 NEAR_KIB = 256
-"""So near to its target a balloon has arrived (a PVH guest's stays 64 KiB off), and a target is the same."""
+"""So near to its target a balloon has arrived (a PVH guest's stays 64 KiB off)."""
+SAME_KIB = 8
+"""Two pages: rounding, and the nudge of a balloon, make a target no other."""
 
 
 class Alone:
@@ -109,8 +111,14 @@ class Alone:
         """The balloon has been made to aim at what was said."""
         self._aim_kib = target_kib
 
+    def grew(self, target_kib: int) -> None:
+        """The guest has taken of a grant: that is its own, and not to be given back."""
+        self._aim_kib = target_kib
+        if self._home_kib:
+            self._home_kib = max(self._home_kib, target_kib)
+
     def _heed_others(self, balloon_kib: int) -> None:
-        if abs(balloon_kib - self._aim_kib) > NEAR_KIB:
+        if abs(balloon_kib - self._aim_kib) > SAME_KIB:
             self._home_kib = 0  # somebody else has set it
 
     def _goal_kib(self, sample: Sample, urgent_kib: int) -> int:

@@ -22,7 +22,7 @@ class Session:
     def __init__(self) -> None:
         self.settings = DEFAULTS
         self.hello_due = True
-        self.quiet = False  # no version in common: nothing but hello is said
+        self.quiet = VERSION_LOWEST > VERSION_UNAGREED  # no version in common, or none yet: nothing but hello is said
         self.welcomed = False
         self.moved = False
         self._domid = b""
@@ -50,12 +50,12 @@ class Session:
 
     def on_look(self, now_ms: int, *, domid: bytes | None, untrusted_welcome: bytes | None) -> str:
         """Take in what was read (None: not there); return what people should be told of it, or ""."""
-        self.moved = domid is not None and self._domid not in (b"", domid)
+        self.moved = bool(domid) and self._domid not in (b"", domid)
         if self.moved:
             self.start_over()  # migrated: another arbiter
         self._domid = domid or self._domid
         if untrusted_welcome is None:
-            self._set(DEFAULTS, welcomed=False)
+            self._set(DEFAULTS, welcomed=False, quiet=VERSION_LOWEST > VERSION_UNAGREED)
             self.hello_due = True
             self._look_ms = now_ms + self._pause_ms
             self._pause_ms = min(self._pause_ms * 2, LOOK_MOST_MS)

@@ -141,6 +141,8 @@ class XenstoreLink(Link):
             trouble = session.on_look(now_ms, domid=domid, untrusted_welcome=untrusted_welcome)
             if session.moved:
                 self._forget_host(now_ms)
+                if report is not None and self._grants:
+                    self._grants.reported(report.uptime_ms, report.balloon_target_kib)
             if self._grants and not session.hello_due:
                 trouble = self._grants.on_look(store.read(GRANT_KEY)) or trouble
             if trouble:

@@ -13,7 +13,7 @@ URGENT = 1 << 0  # available memory is below the threshold that `welcome` gave
 FINAL = 1 << 1  # the agent is stopping in good order; silence from here on is no fault
 
 # Hello.capabilities
-HAS_VMSTAT = 1 << 0  # swap, refault and OOM counters are measured; without this bit their zeros mean "unknown"
+HAS_VMSTAT = 1 << 0  # swap counters are measured, and refaults and OOM kills as far as the kernel counts them
 HAS_PSI = 1 << 1  # psi_* are measured
 HAS_BALLOON = 1 << 2  # balloon_target_kib is measured
 TAKES_GRANTS = 1 << 3  # the agent grows its guest by itself within a grant
@@ -112,7 +112,7 @@ class Welcome(Message):
 
 
 class Grant(Message):
-    """Dom0 to guest: how much it may grow by itself, and until when. Void after a resume."""
+    """Dom0 to guest: how much it may grow by itself, and until when. Void after a resume, and with another domid."""
 
     __slots__ = ()
 

@@ -73,7 +73,7 @@ class ReportReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRefused:
-    """A guest wrote something that is no message; reason from protocol.REASONS."""
+    """A guest wrote something that is no message to us; reason from protocol.REASONS, "version" or "vanished"."""
 
     domid: int
     reason: str

@@ -49,20 +49,15 @@ def fold(turn: Turn, event: Event) -> None:
         case ReservationRequested() | ReservationReleased():
             _reservation(turn, event)
         case MessageRefused():
-            _refuse(turn, event.reason)
+            refused = dict(turn.state.refused_total)
+            refused[event.reason] = refused.get(event.reason, 0) + 1
+            turn.state = replace(turn.state, refused_total=refused)
         case _:
             domain = turn.domains.get(event.domid)
             if domain is not None:
                 if not isinstance(event, ReportReceived):
                     turn.quiet_until_s = float("-inf")
                 _domain_event(turn, domain, event)
-
-
-def _refuse(turn: Turn, reason: str) -> None:
-    """Count what is dropped."""
-    refused = dict(turn.state.refused_total)
-    refused[reason] = refused.get(reason, 0) + 1
-    turn.state = replace(turn.state, refused_total=refused)
 
 
 def _domain_event(
@@ -288,9 +283,6 @@ def _report(turn: Turn, domain: Domain, event: ReportReceived) -> None:
     """Remember the report, and estimate the demand anew. A domain whose report was found has started before."""
     if domain.report == event.report:
         return  # read again after a reconnection: nothing was said
-    if not VERSION_LOWEST <= event.report.version <= VERSION_HIGHEST:
-        _refuse(turn, "version")
-        return
     if domain.starts_until_s is None:
         domain = turn.change(domain, starts_until_s=float("-inf") if event.found else turn.now_s + STARTS_S)
     history = observe_report(domain.history, event.report, turn.now_s)

@@ -16,7 +16,17 @@ from dom0_arbiter.engine import (
 )
 from dom0_arbiter.service.inbox import Inbox
 from dom0_arbiter.xen import Change, Watches, Xenstore, XenstoreError
-from protocol import HELLO_KEY, REPORT_KEY, RemoteProtocolError, decode_hello, decode_report, domain_path
+from protocol import (
+    HELLO_KEY,
+    REPORT_KEY,
+    VERSION_HIGHEST,
+    VERSION_LOWEST,
+    RemoteProtocolError,
+    Report,
+    decode_hello,
+    decode_report,
+    domain_path,
+)
 
 log = logging.getLogger("aerostat.collector")
 
@@ -149,7 +159,7 @@ class Collector:
         """Turn a value into an event. What comes from the guest is untrusted until decoded."""
         try:
             if path.endswith(REPORT_KEY):
-                self._inbox.put(ReportReceived(domid=domid, report=decode_report(value), found=found))
+                self._inbox.put(ReportReceived(domid=domid, report=_spoken(decode_report(value)), found=found))
             elif path.endswith(HELLO_KEY):
                 self._inbox.put(HelloReceived(domid=domid, hello=decode_hello(value)))
             elif path.endswith(_SHUTDOWN_KEY):
@@ -162,6 +172,13 @@ class Collector:
         except RemoteProtocolError as error:
             log.debug("%s: %s", path, error)
             self._inbox.put(MessageRefused(domid=domid, reason=error.reason))
+
+
+def _spoken(report: Report) -> Report:
+    """The report, if it is in a version that we speak; in others its positions may mean anything."""
+    if not VERSION_LOWEST <= report.version <= VERSION_HIGHEST:
+        raise RemoteProtocolError("version", f"version: {VERSION_LOWEST} to {VERSION_HIGHEST} spoken here")
+    return report
 
 
 def _domid(path: str) -> int:

@@ -226,8 +226,10 @@ def test_what_it_took_of_a_grant_while_alone_is_its_own_doing(capfd: pytest.Capt
     link.grown_kib, source.available_kib = source.balloon_kib + 10_000, 100
     agent.step(33_000)
     assert source.balloon_kib >= link.grown_kib
+    link.grown_kib = 300_000
+    agent.step(33_100)
     agent.farewell(NoStore())  # type: ignore[arg-type]
-    assert source.balloon_kib == 262_144
+    assert source.balloon_kib == 300_000, "what was taken of a grant is not given back"
     assert capfd.readouterr().err == ""
 
 
@@ -270,14 +272,50 @@ def test_a_nudged_balloon_never_aims_above_what_dom0_asked_for_and_not_below_in_
     assert source.balloon_kib == 262_144
 
 
-def test_a_nudge_ends_with_the_agent() -> None:
-    source, _, agent = make()
+def nudged() -> tuple[Source, Recorder, Agent]:
+    source, link, agent = make()
     agent.shrinking = Shrinking(2**20)
     source.gap_kib = 100_000
     agent.step(0)
     assert source.balloon_kib == 262_144 - 4
+    return source, link, agent
+
+
+def test_a_nudge_ends_with_the_agent() -> None:
+    source, _, agent = nudged()
     agent.farewell(NoStore())  # type: ignore[arg-type]
     assert source.balloon_kib == 262_144
+
+
+def test_a_nudge_ends_where_nothing_can_be_said_and_with_the_setting() -> None:
+    source, link, agent = nudged()
+    link.resting_ms = 1000
+    agent.step(100)
+    assert source.balloon_kib == 262_144
+    source, _, agent = nudged()
+    agent.shrinking = None
+    agent.step(100)
+    assert source.balloon_kib == 262_144
+
+
+def test_a_last_report_is_later_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "now_ms", lambda: 1000)
+    _, link, agent = make()
+    agent.step(1000)
+    last = Last()
+    agent.farewell(last)  # type: ignore[arg-type]
+    assert link.said[-1] is not None and last.said is not None
+    assert last.said.uptime_ms > link.said[-1].uptime_ms
+
+
+class Last:
+    """Takes a last report."""
+
+    quiet = False
+    said: Report | None = None
+
+    def say_farewell(self, report: Report, _deadline_s: float) -> None:
+        self.said = report
 
 
 def test_who_was_set_by_somebody_else_since_hands_nothing_back() -> None:

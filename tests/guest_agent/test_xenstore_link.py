@@ -75,13 +75,25 @@ def test_what_another_domain_was_granted_is_void(server: Server) -> None:
         ):
             dom0.write(f"/local/domain/{DOMID}/{key}", value)
             dom0.set_perms(f"/local/domain/{DOMID}/{key}", "n0", f"r{DOMID}")
-        assert link.exchange(report(1000), "first", 1000)
-        assert link.exchange(report(40_000), "used", 40_000)
-        assert link.is_granted(40_001)
+        dom0.write(PULSE_KEY, b"of an arbiter that died")
+        dom0.set_perms(PULSE_KEY, "r0")
+        for now_ms in (1000, 12_000, 23_000, 34_000, 45_000):
+            assert link.exchange(report(now_ms), "used", now_ms)
+        assert link.is_granted(45_001)
+        assert link.alone.is_alone(45_001)
         dom0.write(f"/local/domain/{DOMID}/domid", b"8")
-        assert link.exchange(report(42_000), "used", 42_000)
-    assert not link.is_granted(42_001)
-    assert not link.alone.is_alone(42_001), "nor is it alone where it came to, yet"
+        assert link.exchange(report(47_000), "used", 47_000)
+        assert not link.is_granted(47_001)
+        assert not link.alone.is_alone(47_001), "nor is it alone where it came to, yet"
+        here = Grant(version=1, extra_kib=64 * MIB, echo_uptime_ms=47_000, duration_ms=60_000)
+        dom0.write(f"/local/domain/{DOMID}/{GRANT_KEY}", encode_grant(here))
+        assert link.exchange(report(49_000), "used", 49_000)
+        assert link.is_granted(49_001), "the report that came with the hello is known"
+    for now_ms in (50_000, 81_000):
+        link.alone.on_pulse(b"of an arbiter that died", now_ms, welcomed=True)
+    assert link.alone.is_alone(81_000)
+    link.start_over(82_000)
+    assert not link.alone.is_alone(82_001)
 
 
 def test_an_agent_that_cannot_grow_its_guest_looks_for_no_grant(server: Server) -> None:

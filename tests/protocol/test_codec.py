@@ -1,6 +1,7 @@
 """Any bytes are a message or the peer's fault, and nothing else."""
 
 from binascii import b2a_base64
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -186,6 +187,20 @@ def test_bytes_that_are_no_message_are_refused_by_reason(untrusted: bytes, reaso
 
 def test_a_typical_report_takes_at_most_160_bytes() -> None:
     assert len(encode_report(Report(**TYPICAL))) <= 160
+
+
+def test_what_is_refused_leaves_nothing_behind() -> None:
+    """With msgpack 1.0 and 1.1, each of these leaves 145 KB."""
+    nested = b2a_base64(b"\x9f" * 768, newline=False)
+    before_kib = _resident_kib()
+    for _ in range(1000):
+        with pytest.raises(RemoteProtocolError):
+            decode(Report, nested)
+    assert _resident_kib() - before_kib < 20_000
+
+
+def _resident_kib() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
 
 
 def test_we_are_told_when_we_are_wrong() -> None:

@@ -79,7 +79,7 @@ def _share(domain: str, weight: int, asked_kib: int, share_kib: int, sizes: list
         window = [kib for after_s, kib in sizes if from_s <= after_s <= until_s]
         return int(statistics.median(window)) if window else None
 
-    reached_s = None
+    had_kib, reached_s = median_kib(JUDGED_FROM_S, JUDGED_UNTIL_S), None
     for after_s, kib in reversed([each for each in sizes if each[0] <= JUDGED_UNTIL_S]):
         if not _is_near(kib, share_kib):
             break
@@ -90,8 +90,8 @@ def _share(domain: str, weight: int, asked_kib: int, share_kib: int, sizes: list
         asked_kib=asked_kib,
         share_kib=share_kib,
         at_10_s_kib=median_kib(WANTED_FROM_S, WANTED_UNTIL_S),
-        had_kib=median_kib(JUDGED_FROM_S, JUDGED_UNTIL_S),
-        reached_s=reached_s,
+        had_kib=had_kib,
+        reached_s=reached_s if had_kib is not None else None,
     )
 
 
@@ -104,7 +104,7 @@ def judge_shares(timeline: Timeline, shares: list[Share]) -> list[str]:
     wrong = []
     for share in shares:
         if share.domain in timeline.facts["asked_kib"]:
-            if not _is_near(share.had_kib or 0, share.share_kib):
+            if share.reached_s is None or share.reached_s > JUDGED_FROM_S:
                 wrong.append(f"{share.domain} has {share.had_kib} KiB, its share is {share.share_kib} KiB")
             continue
         before = timeline.facts["stats_before"][share.domain]

@@ -22,7 +22,7 @@ def contended(g1_mib: float, g2_mib: float, *, on_the_way: Sequence[list[Any]] =
     before = {"MemTotal": 193 * MIB, "MemAvailable": 146 * MIB, "oom_kill": 0, "pswpin": 0, "pswpout": 0}
     before |= {"workingset_refault_file": 0, "workingset_refault_anon": 0}
     samples = [sample(100.0, 67, *[(256, 257)] * 3), *on_the_way]
-    samples += [sample(at_s, 67, (g1_mib, 0), (g2_mib, 0), (110, 0)) for at_s in (138.5, 139.0, 139.9)]
+    samples += [sample(at_s, 67, (g1_mib, 0), (g2_mib, 0), (110, 0)) for at_s in (137.9, 138.5, 139.0, 139.9)]
     facts = {
         "weights": {"g1": 256, "g2": 768, "g3": 256},
         "asked_kib": {"g1": 400 * MIB, "g2": 400 * MIB},

@@ -252,7 +252,7 @@ static bool decode_welcome(const char *value, size_t size, struct welcome *welco
     const uint64_t highest[] = { 65535, REASON_BYTES_MAX, 3600000, 60000, 3600000, COUNTER_MAX, KIB_MAX };
     struct bytes raw;
     struct item array, item;
-    *welcome = (struct welcome){ .field = { 0, 0, 60000, 10, 250, 4096, 32768 } };
+    *welcome = (struct welcome){ .field = { 0, 0, 60000, 10, 500, 4096, 32768 } };
     if (!decode_base64(value, size, &raw))
         return false;
     struct cursor in = { raw.data, raw.data + raw.size };
@@ -702,7 +702,7 @@ int main(int argument_count, char **arguments)
     }
     struct agent agent = {
         .link = { .path = arguments[1], .fd = -1 },
-        .welcome = { .field = { VERSION, 0, 60000, 10, 250, 4096, 32768 } },
+        .welcome = { .field = { VERSION, 0, 60000, 10, 500, 4096, 32768 } },
         .sampled_ms = LONG_AGO_MS, .looked_ms = LONG_AGO_MS, .hello_ms = 2 * LONG_AGO_MS, .reported_ms = LONG_AGO_MS,
         .written_ms = LONG_AGO_MS, .asleep_ms = clock_ms(CLOCK_BOOTTIME) - now_ms(), .hello_due = true,
     };

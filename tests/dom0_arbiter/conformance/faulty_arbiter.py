@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import msgpack
 
-from dom0_arbiter.engine import domain, fold
+from dom0_arbiter.engine import domain
 from dom0_arbiter.service import actuator, collector, daemon, pulse
 from protocol import RemoteProtocolError, Report, Welcome, encode_welcome
 from protocol.codec import decode
@@ -85,7 +85,7 @@ FAULTS: dict[str, Fault] = {
     "D2-writable": everybodys_welcome,
     "D3-surplus": lambda: refuses_reports(lambda positions: positions > len(Report.FIELDS)),
     "D3-short": lambda: refuses_reports(lambda positions: positions < len(Report.FIELDS)),
-    "D4-any-version": lambda: patched(fold, "VERSION_HIGHEST", 65_535),
+    "D4-any-version": lambda: patched(collector, "VERSION_HIGHEST", 65_535),
     "D4-dies": lambda: on_invalid_report(lambda: os._exit(3)),
     "D5-trusts-the-silent": trusts_the_silent,
     "D6-slow": lambda: on_invalid_report(lambda: time.sleep(0.3)),
