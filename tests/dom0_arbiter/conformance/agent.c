@@ -626,7 +626,8 @@ static bool step(struct agent *agent, bool final)
         agent->looked_ms = LONG_AGO_MS;                                 /* Welcome may be lost with the old link */
     if (!dial(&agent->link))
         return false;
-    if ((final || now - agent->sampled_ms >= (int64_t)agent->welcome.field[W_INTERVAL_MIN_MS]) && !measure_levels(agent))
+    bool is_old = now - agent->sampled_ms >= (int64_t)agent->welcome.field[W_INTERVAL_MIN_MS];
+    if ((final || agent->report_owed || is_old) && !measure_levels(agent))
         return false;
     bool report = final || agent->hello_due || (report_wanted(agent, now) && now >= next_report_ms(agent));
     if (!report && now < next_look_ms(agent))
