@@ -52,6 +52,7 @@ def play_alone(lab: Lab, run: Run) -> None:
     lab.arbiter.start()
     run.claim("the arbiter is back", lab.arbiter.wait_running())
     run.mark("arbiter answers")
+    answers_s = time.time()
 
     def back() -> bool:
         targets_kib = lab.targets_kib()
@@ -59,6 +60,7 @@ def play_alone(lab: Lab, run: Run) -> None:
 
     run.claim("guests hand that back", wait_until(back, BACK_WITHIN_S, 0.1), [lab.targets_kib(), alone_kib])
     run.mark("handed back")
+    run.facts["alone"]["handed_back_s"] = round(time.time() - answers_s, 1)
     for guest in guests:
         is_managed(lab, run, guest)
     finish(lab, run)
