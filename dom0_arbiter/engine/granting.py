@@ -12,6 +12,8 @@ from protocol import TAKES_GRANTS, Grant
 
 def renew_grants(turn: Turn, parties: Sequence[Party], room: Room) -> None:
     """While nobody is short: give what is free to those who may take it, and prolong what they have."""
+    if not turn.state.settings.may_grant:
+        return
     wishes = {p.domid: _wish_kib(turn, turn.domains[p.domid]) for p in parties}
     if not any(wishes.values()):
         return
