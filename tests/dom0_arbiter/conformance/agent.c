@@ -58,7 +58,7 @@ struct agent {
     struct welcome welcome;
     uint64_t sample[REPORT_FIELDS], reported_available_kib, invalid_welcomes;
     uint32_t sequence, measured, promised;                              /* capability bits: now, and as of Hello */
-    int64_t sampled_ms, looked_ms, hello_ms, reported_ms, written_ms, asleep_ms;
+    int64_t sampled_ms, looked_ms, hello_ms, reported_ms, said_ms, written_ms, asleep_ms;
     bool hello_due, report_owed, reported_urgent, welcome_since_hello;
     char domid[16], boot_id[65], measure_notice[NOTICE_BYTES], welcome_notice[NOTICE_BYTES];
 };
@@ -549,6 +549,9 @@ static bool write_report(struct agent *agent, bool final)
 {
     struct bytes raw = { .size = 0 };
     uint64_t field[REPORT_FIELDS];
+    if (agent->sampled_ms == agent->said_ms && !measure_levels(agent))  /* no two reports of one moment */
+        return false;
+    agent->said_ms = agent->sampled_ms;
     memcpy(field, agent->sample, sizeof field);
     bool urgent = field[R_AVAILABLE_KIB] < agent->welcome.field[W_URGENT_KIB];
     field[R_VERSION] = agent->welcome.field[W_VERSION];
@@ -626,8 +629,7 @@ static bool step(struct agent *agent, bool final)
         agent->looked_ms = LONG_AGO_MS;                                 /* Welcome may be lost with the old link */
     if (!dial(&agent->link))
         return false;
-    bool is_old = now - agent->sampled_ms >= (int64_t)agent->welcome.field[W_INTERVAL_MIN_MS];
-    if ((final || agent->report_owed || is_old) && !measure_levels(agent))
+    if ((final || now - agent->sampled_ms >= (int64_t)agent->welcome.field[W_INTERVAL_MIN_MS]) && !measure_levels(agent))
         return false;
     bool report = final || agent->hello_due || (report_wanted(agent, now) && now >= next_report_ms(agent));
     if (!report && now < next_look_ms(agent))
