@@ -84,7 +84,9 @@ def test_the_agent_says_itself_what_it_costs(capsys: pytest.CaptureFixture[str])
     ]
     assert (figures["format"], figures["kind"], figures["passed"]) == (1, "footprint", None)
     assert figures["rss_kib"] <= RATIO_MAX * figures["bare_rss_kib"]
-    assert figures["pss_kib"] <= RATIO_MAX * figures["bare_pss_kib"]
+    # Both proportional sets shrink with every other Python that runs on this machine; what lies between hardly does.
+    added_kib = figures["pss_kib"] - figures["bare_pss_kib"]
+    assert added_kib <= (RATIO_MAX - 1) * figures["bare_rss_kib"]
     assert figures["wakeups_per_h"] > 0
 
 
