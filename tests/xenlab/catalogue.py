@@ -8,7 +8,7 @@ from dataclasses import dataclass
 SLACK_MIB = 64
 # What `spike` may hold at T0, and what the release is judged by (MiB).
 SPIKER_AT_START_MIB = 300
-APART_AT_START_MIB = 330  # where the program may be killed: a guest in which that happened keeps 11 MiB more ever after
+SPIKER_LOST_BEFORE_MIB = 330  # a guest in which a program was killed keeps 11 MiB more ever after
 FREE_TOLERANCE_MIB = 16
 # At T0 Xen has at most slack, the MiB of maxmem above every managed guest's target (promised to it, by invariants A and
 # B together) and this much free: the least that a growth may bring each guest is 1 MiB, so that much may lie about.

@@ -14,7 +14,8 @@ from dom0_arbiter.engine import (
     step,
 )
 from dom0_arbiter.policy import Settings
-from protocol import TAKES_GRANTS, Hello
+from guest_agent.report import build_hello
+from protocol import TAKES_GRANTS
 
 MIB = 1024
 SIZE_KIB = 256 * MIB
@@ -39,17 +40,9 @@ class Arbiter:
 
 
 def hello(capabilities: int) -> HelloReceived:
-    said = Hello(
-        version_lowest=1,
-        version_highest=1,
-        agent_name="a",
-        agent_version="1",
-        os_name="none",
-        os_version="",
-        capabilities=capabilities,
-        boot_id="b",
+    return HelloReceived(
+        domid=1, hello=build_hello(os_name="Linux", os_version="6.1", boot_id="b", capabilities=capabilities)
     )
-    return HelloReceived(domid=1, hello=said)
 
 
 def introduced() -> DomainIntroduced:

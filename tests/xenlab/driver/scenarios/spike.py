@@ -2,7 +2,7 @@
 
 import time
 
-from tests.xenlab.catalogue import APART_AT_START_MIB, GOES_ON, SPIKER_AT_START_MIB, STALLED, STANDS_STILL
+from tests.xenlab.catalogue import GOES_ON, SPIKER_AT_START_MIB, SPIKER_LOST_BEFORE_MIB, STALLED, STANDS_STILL
 from tests.xenlab.driver.console import wait_until
 from tests.xenlab.driver.lab import Lab
 from tests.xenlab.driver.run import InvalidStart, Run
@@ -62,7 +62,7 @@ def play_apart(lab: Lab, run: Run) -> None:
     fill_caches(lab)
     kind = run.variant.removesuffix(STALLED)
     stalled_s = STALLED_S if run.variant.endswith(STALLED) else 0.0
-    _spike(lab, run, f"touch {kind} {SPIKE_MIB}", at_start_mib=APART_AT_START_MIB, stalled_s=stalled_s)
+    _spike(lab, run, f"touch {kind} {SPIKE_MIB}", at_start_mib=SPIKER_LOST_BEFORE_MIB, stalled_s=stalled_s)
 
 
 def _spike(
